@@ -1,0 +1,211 @@
+//! What an operator may set: typed sub-configurations, read from `config.toml`'s defaults, a file and the environment.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+/// The whole configuration, valid as it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// `[server]`
+    pub server: Server,
+    /// `[ingest]`
+    pub ingest: Ingest,
+    /// `[stream]`
+    pub stream: Stream,
+    /// `[auth]`
+    pub auth: Auth,
+    /// `[cors]`
+    pub cors: Cors,
+    /// `[screening]`
+    pub screening: Screening,
+    /// `[store]`
+    pub store: Store,
+    /// `[admin]`
+    pub admin: Admin,
+    /// `[log]`
+    pub log: Log,
+    /// `[mailbox]`
+    pub mailbox: Mailbox,
+}
+
+/// The public listener.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Server {
+    /// Where streams, history, the test page and, unless `ingest.bind` is set, the webhook listen.
+    pub bind: SocketAddr,
+    /// Worker threads; `0` in the file means one a core, resolved when loaded.
+    pub workers: usize,
+    /// How long a stop may take.
+    pub shutdown_grace: Duration,
+}
+
+/// The webhook.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ingest {
+    /// A listener of its own for the webhook; `""` in the file: the public one.
+    pub bind: Option<SocketAddr>,
+    /// Bytes of one body; more is 413.
+    pub max_body: usize,
+    /// Items of one batch; more is 413.
+    pub max_batch: usize,
+    /// Webhooks that may be between their first body byte and their answer; one more is 503.
+    pub max_in_flight: usize,
+    /// How long a body may take to arrive; longer is 408.
+    pub body_timeout: Duration,
+}
+
+/// The SSE streams.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stream {
+    /// Open streams on this node; one more is 503.
+    pub max_connections: usize,
+    /// Open streams a user on this node; 0 is no limit.
+    pub max_connections_per_user: usize,
+    /// Frames that wait in memory for one client; more are read from the log as the socket drains.
+    pub queue_size: usize,
+    /// Bytes of the newest frames kept in memory for catching up.
+    pub recent: usize,
+    /// A full queue that has not moved for so long ends its stream.
+    pub stall_timeout: Duration,
+    /// A socket that has taken no byte for so long is closed.
+    pub connection_timeout: Duration,
+    /// Each session sends a heartbeat this often.
+    pub heartbeat_interval: Duration,
+    /// A session ends at a random 80–100 % of it; `"off"` in the file is none.
+    pub max_lifetime: Option<Duration>,
+    /// The reconnection time that clients are told.
+    pub retry: Duration,
+    /// Who sees what.
+    pub audience: Audience,
+}
+
+/// Who sees a notification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// Every connected user.
+    Everyone,
+    /// The user named in its reference.
+    Owner,
+}
+
+/// Who may connect.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Auth {
+    /// How a user is checked.
+    pub mode: AuthMode,
+    /// The users of mode `list`.
+    pub users: Vec<String>,
+}
+
+/// How a user is checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthMode {
+    /// `auth.users`.
+    List,
+    /// Anybody; refused unless every listener is on loopback.
+    Open,
+}
+
+/// Which pages of other origins may read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cors {
+    /// Exact origins, or the one word `*`.
+    pub allowed_origins: Vec<String>,
+    /// Whether they may send cookies; impossible with `*`.
+    pub allow_credentials: bool,
+}
+
+/// Screening.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Screening {
+    /// Who screens.
+    pub provider: Provider,
+    /// Files of the provider `list`, resolved against the folder of the configuration file.
+    pub lists: Vec<PathBuf>,
+    /// How often the list files are looked at for a change.
+    pub reload_interval: Duration,
+    /// A notification is broadcast as pending when its result takes longer.
+    pub deliver_within: Duration,
+    /// After so long without a result the screening ends as failed or timed out.
+    pub give_up_after: Duration,
+    /// A list read longer ago cannot say OK.
+    pub max_list_age: Duration,
+    /// Vessel types that are not screened, compared without case.
+    pub skip_vessel_types: Vec<String>,
+    /// Screenings under way at once; the others wait in the store.
+    pub max_in_flight: usize,
+}
+
+/// Who screens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Provider {
+    /// Watch-lists read from files.
+    List,
+    /// Nobody: everything is UNKNOWN.
+    None,
+}
+
+/// The store.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Store {
+    /// Which kind.
+    pub kind: StoreKind,
+    /// The embedded store's file, relative to the working folder.
+    pub path: PathBuf,
+    /// How long entries are kept; `"forever"` in the file is none.
+    pub retention: Option<Duration>,
+    /// Read-only connections for replay and history.
+    pub read_connections: usize,
+    /// Writes in one commit; the rest goes into the next.
+    pub max_commit: usize,
+}
+
+/// Which kind of store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreKind {
+    /// SQLite in a file.
+    Embedded,
+}
+
+/// The admin listener.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Admin {
+    /// Where health and metrics listen.
+    pub bind: SocketAddr,
+}
+
+/// Logging.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Log {
+    /// `error`, `warn`, `info`, `debug` or `trace`.
+    pub level: log::LevelFilter,
+    /// How a line looks.
+    pub format: LogFormat,
+}
+
+/// How a log line looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// `<time> [LEVEL] target: message`
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Mailbox capacities, messages. Never 0: actix reads that as no bound.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mailbox {
+    /// Webhooks waiting to be read.
+    pub webhook_handler: usize,
+    /// Writes waiting for a commit.
+    pub archivist: usize,
+    /// Wake-ups and results.
+    pub screener: usize,
+    /// Commits waiting to be broadcast.
+    pub broadcaster: usize,
+    /// Broadcasts waiting on one worker thread.
+    pub relay: usize,
+    /// Broadcasts waiting for one session.
+    pub session: usize,
+    /// Connects and goodbyes.
+    pub session_supervisor: usize,
+}

@@ -1,0 +1,1 @@
+//! Makes strings inert as HTML.

@@ -1,0 +1,261 @@
+//! Where everything acknowledged is kept: the contract that every store fulfils.
+//!
+//! One actor writes ([`crate::actors::archivist`]); any number of tasks read. A store gives positions: the entries of one
+//! [`Commit`] are dense, in the order of its writes, and follow those of the commit before.
+
+pub mod embedded;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+
+use crate::notification::{
+    NotificationId, Timestamp,
+    entry::Entry,
+    position::{Epoch, Position},
+    subject::Subject,
+};
+
+/// A SHA-256 that recognises a delivery or a fact that came before.
+pub type Key = [u8; 32];
+
+/// One thing to be written. A commit of several is all or nothing.
+#[derive(Debug)]
+pub enum Write {
+    /// A webhook body and what was read from it.
+    Receive(Receive),
+    /// The final result of a screening. Releases the notification with it, or follows it as an update when it was released
+    /// before; does nothing when the screening is settled already.
+    Settle {
+        /// Which notification.
+        id: NotificationId,
+        /// When it was settled.
+        at: Timestamp,
+        /// The clean `screening_results`.
+        results: Value,
+    },
+    /// Releases as pending what still waits for a screening and was received before this time, oldest first.
+    ReleaseOverdue {
+        /// Received before this.
+        received_before: Timestamp,
+        /// When it is released.
+        at: Timestamp,
+        /// The clean `screening_results` that says pending.
+        results: Value,
+        /// At most so many.
+        limit: usize,
+    },
+    /// Removes entries that were committed before this time, oldest first, with their bodies and keys; never the newest entry
+    /// (it carries the counter), never a notification whose screening is open.
+    Prune {
+        /// Committed before this.
+        before: Timestamp,
+        /// At most so many.
+        limit: usize,
+    },
+}
+
+/// One webhook body.
+#[derive(Debug)]
+pub struct Receive {
+    /// The exact bytes that were posted.
+    pub raw: Bytes,
+    /// When they had arrived.
+    pub received_at: Timestamp,
+    /// The usable events, in the order of the body.
+    pub notifications: Vec<NewNotification>,
+    /// What could not be used.
+    pub dead_letters: Vec<NewDeadLetter>,
+}
+
+/// One usable event.
+#[derive(Debug)]
+pub struct NewNotification {
+    /// The id that it gets unless it is a duplicate.
+    pub id: NotificationId,
+    /// The user in the reference, as sent.
+    pub owner: Option<Arc<str>>,
+    /// Recognises the same request posted again.
+    pub delivery_key: Option<Key>,
+    /// Recognises the same event posted again.
+    pub fact_key: Option<Key>,
+    /// The clean payload of the `zone_port_notification`; its `screening_results` are null, or the answer where no screener
+    /// is asked (skipped).
+    pub payload: String,
+    /// The vessel, when the notification must wait for its screening; else it goes to the log in the same commit.
+    pub screen: Option<Subject>,
+}
+
+/// Something that could not be used.
+#[derive(Debug)]
+pub struct NewDeadLetter {
+    /// The index in the batch; none for a whole body.
+    pub item: Option<usize>,
+    /// The error code that the sender was given.
+    pub reason: &'static str,
+    /// The sentence that the sender was given.
+    pub detail: String,
+}
+
+/// What became of one [`Write`].
+#[derive(Debug, PartialEq, Eq)]
+pub enum Written {
+    /// One for each of [`Receive::notifications`], in order.
+    Received(Vec<Kept>),
+    /// Whether the screening was still open.
+    Settled(bool),
+    /// How many were released; `limit` means that there may be more.
+    Released(usize),
+    /// How many entries were removed; `limit` means that there may be more.
+    Pruned(usize),
+}
+
+/// The answer for one notification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kept {
+    /// Its id; that of the first one where it is a duplicate.
+    pub id: NotificationId,
+    /// Whether it was there before, also earlier in the same commit.
+    pub duplicate: bool,
+}
+
+/// What a commit has made durable.
+#[derive(Debug, Default)]
+pub struct Commit {
+    /// One for each write, in order.
+    pub written: Vec<Written>,
+    /// The new entries of the log, in order.
+    pub entries: Vec<Entry>,
+    /// Whether screenings were opened.
+    pub screenings_opened: bool,
+}
+
+/// What the log spans. Both ends are none while it is empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// The log's name.
+    pub epoch: Epoch,
+    /// The first entry that is still there.
+    pub oldest: Option<Position>,
+    /// The last committed entry.
+    pub newest: Option<Position>,
+}
+
+/// A screening that is not settled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenScreening {
+    /// Ascending in the order of arrival; the cursor of [`Store::open_screenings`].
+    pub seq: i64,
+    /// Which notification.
+    pub id: NotificationId,
+    /// When it was received.
+    pub received_at: Timestamp,
+    /// Whom to screen.
+    pub subject: Subject,
+}
+
+/// Which notifications a history page shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryQuery {
+    /// Only this owner's; none for everybody's.
+    pub owner: Option<Arc<str>>,
+    /// Where to start.
+    pub from: From,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// The direction of a history page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum From {
+    /// Newest first.
+    Newest,
+    /// Newest first, older than entry `n`.
+    Before(u64),
+    /// Oldest first, newer than entry `n`.
+    After(u64),
+}
+
+/// A page of history.
+#[derive(Debug, Default)]
+pub struct HistoryPage {
+    /// Notifications only, each payload with the newest `screening_results`.
+    pub entries: Vec<Entry>,
+    /// Whether the page was cut at `limit`.
+    pub more: bool,
+    /// The newest committed entry when the page was read: behind it an `After` page that was not cut has seen all.
+    pub newest: Option<Position>,
+}
+
+/// A kept dead letter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// Its number.
+    pub seq: i64,
+    /// When it arrived.
+    pub received_at: Timestamp,
+    /// The index in its batch.
+    pub item: Option<usize>,
+    /// The error code.
+    pub reason: String,
+    /// The sentence.
+    pub detail: String,
+    /// The size of the body that it came in, bytes.
+    pub body_bytes: u64,
+}
+
+/// Why a store did not do what it was asked.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// Another server holds this store.
+    #[error("{path} is in use by another lookout server; stop it, or set store.path to another file")]
+    InUse {
+        /// The store's file.
+        path: String,
+    },
+    /// The file was written by a newer version.
+    #[error("{path} has schema version {found}, this build knows up to {known}; run a newer lookout")]
+    TooNew {
+        /// The store's file.
+        path: String,
+        /// What it has.
+        found: i64,
+        /// What this build knows.
+        known: i64,
+    },
+    /// No room on the disk.
+    #[error("the store is full: {0}")]
+    Full(String),
+    /// It cannot be reached or read right now.
+    #[error("the store is not available: {0}")]
+    Unavailable(String),
+}
+
+/// A durable log of notifications with what belongs to it. All futures may be dropped without harm; their work goes on.
+pub trait Store: Send + Sync + 'static {
+    /// Makes all of these writes durable, or none. Only the archivist calls it, one call at a time.
+    fn commit(&self, writes: Vec<Write>) -> BoxFuture<'static, Result<Commit, StoreError>>;
+
+    /// What the log spans now, from memory. `newest` never runs ahead of what is durable.
+    fn span(&self) -> Span;
+
+    /// Entries behind `n`, oldest first, without a hole; at most `limit`.
+    fn read_log(&self, after: u64, limit: usize) -> BoxFuture<'static, Result<Vec<Entry>, StoreError>>;
+
+    /// A page of notifications.
+    fn history(&self, query: HistoryQuery) -> BoxFuture<'static, Result<HistoryPage, StoreError>>;
+
+    /// One released notification, with the newest `screening_results`.
+    fn notification(&self, id: NotificationId) -> BoxFuture<'static, Result<Option<Entry>, StoreError>>;
+
+    /// Screenings that are not settled, by `seq`.
+    fn open_screenings(&self, after_seq: i64, limit: usize) -> BoxFuture<'static, Result<Vec<OpenScreening>, StoreError>>;
+
+    /// Dead letters, newest first.
+    fn dead_letters(&self, limit: usize) -> BoxFuture<'static, Result<Vec<DeadLetter>, StoreError>>;
+
+    /// Finishes what was begun and closes. Calls behind it fail with [`StoreError::Unavailable`].
+    fn close(&self) -> BoxFuture<'static, ()>;
+}

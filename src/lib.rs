@@ -5,8 +5,16 @@
 //! Arrows between the modules point down only:
 //! `main → app → http → actors → {screening, store, sanitize, metrics} → notification → {config, error}`.
 
+pub mod actors;
+pub mod app;
 pub mod config;
+pub mod error;
+pub mod http;
+pub mod logging;
+pub mod metrics;
 pub mod notification;
+pub mod pages;
 pub mod sanitize;
 pub mod screening;
+pub mod shutdown;
 pub mod store;

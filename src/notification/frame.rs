@@ -1,6 +1,6 @@
 //! The bytes of one entry on the wire: encoded once, shared by every session, the same when replayed.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
@@ -34,4 +34,10 @@ pub fn encode(position: Position, payload: &str) -> Bytes {
     let message = russe::Message { data: payload.into(), event: None, retry: None, id: Some(position.to_string().into()) };
     // The only error is a control character in the id, and a position is hexadecimal digits and dashes.
     russe::Event::Message(message).into_bytestring().map(|text| text.into_bytes()).unwrap_or_default()
+}
+
+/// The field that tells a client how long to wait before it comes back.
+pub fn retry(after: Duration) -> Bytes {
+    // Only a message can fail to encode.
+    russe::Event::Retry(after).into_bytestring().map(|text| text.into_bytes()).unwrap_or_default()
 }

@@ -6,6 +6,7 @@ pub mod entry;
 pub mod frame;
 pub mod message;
 pub mod position;
+pub mod provider;
 pub mod results;
 pub mod subject;
 

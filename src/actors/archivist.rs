@@ -1,0 +1,245 @@
+//! The only one that writes to the store: gathers what waits into one commit, then tells everybody whom it concerns.
+//!
+//! While one commit is under way the next one fills: the slower the disk, the larger the groups.
+//!
+//! * receives: `Keep` (webhook handler); `Settle`, `ReleaseOverdue` (screener)
+//! * sends: `Publish` to the broadcaster, `Wake` to the screener, answers to who asked
+//! * when full: never refuses; what can wait here is bounded by `ingest.max_in_flight` and `screening.max_in_flight`
+//! * when it dies: nothing that waits is acknowledged; the session supervisor builds it again, the broadcaster and the
+//!   screener find in the store what they were not told
+//! * runs on: the pipeline thread; the store's own thread writes
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, WrapFuture, fut::ActorFutureExt};
+use serde_json::Value;
+use tokio::sync::oneshot;
+
+use super::{
+    broadcaster::{Broadcaster, Publish},
+    line::{Line, Stop, guarded},
+    screener::{Screener, Wake},
+};
+use crate::{
+    config,
+    metrics::Metrics,
+    notification::{NotificationId, Timestamp},
+    store::{Commit, Kept, Receive, Store, StoreError, Write, Written},
+};
+
+/// How often retention is looked after.
+const PRUNE_EVERY: Duration = Duration::from_secs(60);
+/// Entries removed in one commit, so that webhooks never wait long behind it.
+const PRUNE_AT_ONCE: usize = 500;
+
+/// Keep one webhook body. The answer comes after it is durable.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Keep {
+    /// The body and what was read from it.
+    pub receive: Receive,
+    /// Told of one [`Kept`] a notification; dropped untold when the archivist dies.
+    pub tell: Tell,
+}
+
+/// Told what became of a webhook. Holds the permit that bounds how many of them there are.
+pub type Tell = Box<dyn FnOnce(Result<Vec<Kept>, StoreError>) + Send>;
+
+/// Keep the final result of a screening.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Settle {
+    /// Which notification.
+    pub id: NotificationId,
+    /// The clean results.
+    pub results: Value,
+    /// Told when it is durable.
+    pub reply: oneshot::Sender<Result<(), StoreError>>,
+}
+
+/// Release as pending what has waited too long.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct ReleaseOverdue {
+    /// Received before this.
+    pub received_before: Timestamp,
+    /// The clean results that say pending.
+    pub results: Value,
+    /// At most so many.
+    pub limit: usize,
+    /// Told how many.
+    pub reply: oneshot::Sender<usize>,
+}
+
+/// Who is told what became of a write.
+enum Reply {
+    Kept(Tell),
+    Settled(oneshot::Sender<Result<(), StoreError>>),
+    Released(oneshot::Sender<usize>),
+    Nobody,
+}
+
+/// The actor.
+pub struct Archivist {
+    store: Arc<dyn Store>,
+    config: config::Store,
+    waiting: VecDeque<(Write, Reply)>,
+    committing: bool,
+    broadcaster: Line<Broadcaster>,
+    screener: Line<Screener>,
+    metrics: Arc<Metrics>,
+    health: Arc<StoreHealth>,
+}
+
+/// Whether the last commit worked; read by readiness.
+pub type StoreHealth = std::sync::atomic::AtomicBool;
+
+/// Whom an archivist works with.
+#[derive(Clone)]
+pub struct Colleagues {
+    /// Told what was committed.
+    pub broadcaster: Line<Broadcaster>,
+    /// Told that screenings were opened.
+    pub screener: Line<Screener>,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// Set after each commit.
+    pub health: Arc<StoreHealth>,
+}
+
+impl Archivist {
+    /// An archivist of this store; its mailbox holds `capacity` (`mailbox.archivist`) messages.
+    pub fn create(
+        capacity: usize,
+        store: Arc<dyn Store>,
+        config: config::Store,
+        colleagues: Colleagues,
+        ctx: &mut Context<Self>,
+    ) -> Self {
+        ctx.set_mailbox_capacity(capacity);
+        let Colleagues { broadcaster, screener, metrics, health } = colleagues;
+        Self { store, config, waiting: VecDeque::new(), committing: false, broadcaster, screener, metrics, health }
+    }
+}
+
+impl Actor for Archivist {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        if self.config.retention.is_some() {
+            ctx.run_interval(PRUNE_EVERY, |archivist, ctx| archivist.prune(ctx));
+        }
+    }
+}
+
+impl Handler<Keep> for Archivist {
+    type Result = ();
+
+    fn handle(&mut self, Keep { receive, tell }: Keep, ctx: &mut Self::Context) {
+        self.enqueue(Write::Receive(receive), Reply::Kept(tell), ctx);
+    }
+}
+
+impl Handler<Settle> for Archivist {
+    type Result = ();
+
+    fn handle(&mut self, Settle { id, results, reply }: Settle, ctx: &mut Self::Context) {
+        self.enqueue(Write::Settle { id, at: chrono::Utc::now(), results }, Reply::Settled(reply), ctx);
+    }
+}
+
+impl Handler<ReleaseOverdue> for Archivist {
+    type Result = ();
+
+    fn handle(&mut self, message: ReleaseOverdue, ctx: &mut Self::Context) {
+        let ReleaseOverdue { received_before, results, limit, reply } = message;
+        let write = Write::ReleaseOverdue { received_before, at: chrono::Utc::now(), results, limit };
+        self.enqueue(write, Reply::Released(reply), ctx);
+    }
+}
+
+impl Handler<Stop> for Archivist {
+    type Result = ();
+
+    fn handle(&mut self, _: Stop, ctx: &mut Self::Context) {
+        ctx.stop();
+    }
+}
+
+impl Archivist {
+    fn enqueue(&mut self, write: Write, reply: Reply, ctx: &mut Context<Self>) {
+        self.waiting.push_back((write, reply));
+        self.commit(ctx);
+    }
+
+    /// Begins the next commit unless one is under way.
+    fn commit(&mut self, ctx: &mut Context<Self>) {
+        if self.committing || self.waiting.is_empty() {
+            return;
+        }
+        self.committing = true;
+        let group = self.waiting.len().min(self.config.max_commit);
+        let (writes, replies): (Vec<Write>, Vec<Reply>) = self.waiting.drain(..group).unzip();
+        let commit = self.store.commit(writes).into_actor(self);
+        ctx.spawn(commit.map(|outcome, archivist, ctx| {
+            archivist.committing = false;
+            let more_to_prune = outcome.as_ref().is_ok_and(|commit| commit.written.contains(&Written::Pruned(PRUNE_AT_ONCE)));
+            let metrics = archivist.metrics.clone();
+            guarded("archivist", &metrics, || archivist.tell(outcome, replies));
+            if more_to_prune {
+                archivist.prune(ctx);
+            }
+            archivist.commit(ctx);
+        }));
+    }
+
+    fn tell(&self, outcome: Result<Commit, StoreError>, replies: Vec<Reply>) {
+        self.health.store(outcome.is_ok(), std::sync::atomic::Ordering::Relaxed);
+        let commit = match outcome {
+            Ok(commit) => commit,
+            Err(error) => {
+                self.metrics.store_failures.inc();
+                log::error!(target: "notifications", "event=commit_failed writes={} error={error:?}", replies.len());
+                return replies.into_iter().for_each(|reply| reply.failed(&error));
+            }
+        };
+        if !commit.entries.is_empty() {
+            // A full or dead broadcaster reads it from the store when it comes to itself.
+            let _ = self.broadcaster.try_send(Publish(commit.entries));
+        }
+        if commit.screenings_opened {
+            // A full screener is busy and looks into the store before it rests.
+            let _ = self.screener.try_send(Wake);
+        }
+        for (reply, written) in replies.into_iter().zip(commit.written) {
+            reply.done(written);
+        }
+    }
+
+    fn prune(&mut self, ctx: &mut Context<Self>) {
+        let Some(retention) = self.config.retention.and_then(|kept| chrono::Duration::from_std(kept).ok()) else { return };
+        let write = Write::Prune { before: chrono::Utc::now() - retention, limit: PRUNE_AT_ONCE };
+        self.enqueue(write, Reply::Nobody, ctx);
+    }
+}
+
+impl Reply {
+    /// Whoever has stopped waiting is not told; what was written stays written.
+    fn done(self, written: Written) {
+        match (self, written) {
+            (Self::Kept(tell), Written::Received(kept)) => tell(Ok(kept)),
+            (Self::Settled(reply), Written::Settled(_)) => drop(reply.send(Ok(()))),
+            (Self::Released(reply), Written::Released(count)) => drop(reply.send(count)),
+            // A dropped reply tells its owner that the answer got lost.
+            _ => {}
+        }
+    }
+
+    fn failed(self, error: &StoreError) {
+        match self {
+            Self::Kept(tell) => tell(Err(error.clone())),
+            Self::Settled(reply) => drop(reply.send(Err(error.clone()))),
+            Self::Released(_) | Self::Nobody => {}
+        }
+    }
+}

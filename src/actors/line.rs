@@ -1,0 +1,79 @@
+//! An address that survives its actor: who holds a line to an actor reaches the one that was built last.
+//!
+//! actix neither restarts an actor that panicked nor tells anybody. The supervisor notices by `connected`, builds a new one
+//! from its factory and swaps it in here, so nobody else has to know.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+use actix::{Actor, Addr, Context, Handler, Message, dev::ToEnvelope, prelude::SendError};
+use arc_swap::ArcSwapOption;
+
+use crate::metrics::Metrics;
+
+/// A shared, replaceable address. All senders use the one handle in it, which is what makes a full mailbox visible: actix
+/// grants each clone of an address a free slot of its own.
+pub struct Line<A: Actor>(Arc<ArcSwapOption<Addr<A>>>);
+
+impl<A: Actor> Clone for Line<A> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<A: Actor<Context = Context<A>>> Line<A> {
+    /// A line with nobody at the other end yet: the pipeline has loops, so some lines exist before their actor.
+    pub fn unconnected() -> Self {
+        Self(Arc::new(ArcSwapOption::empty()))
+    }
+
+    /// Whether the actor at the other end lives.
+    pub fn connected(&self) -> bool {
+        self.0.load().as_ref().is_some_and(|addr| addr.connected())
+    }
+
+    /// From now on this actor is at the other end.
+    pub fn connect(&self, addr: Addr<A>) {
+        self.0.store(Some(Arc::new(addr)));
+    }
+
+    /// Sends unless the mailbox is full or the actor is dead; the message comes back then.
+    pub fn try_send<M>(&self, message: M) -> Result<(), SendError<M>>
+    where
+        M: Message<Result: Send> + Send + 'static,
+        A: Handler<M>,
+        A::Context: ToEnvelope<A, M>,
+    {
+        match self.0.load().as_ref() {
+            Some(addr) => addr.try_send(message),
+            None => Err(SendError::Closed(message)),
+        }
+    }
+
+    /// Sends whatever the mailbox holds: only for senders that are bounded elsewhere. Lost when the actor is dead.
+    pub fn send<M>(&self, message: M)
+    where
+        M: Message<Result: Send> + Send + 'static,
+        A: Handler<M>,
+        A::Context: ToEnvelope<A, M>,
+    {
+        if let Some(addr) = self.0.load().as_ref() {
+            addr.do_send(message);
+        }
+    }
+}
+
+/// Runs the handling of one message so that a panic costs that message and not the actor.
+pub fn guarded(actor: &'static str, metrics: &Metrics, handle: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(handle)).is_err() {
+        metrics.actor_panics.get_or_create(&[("actor", actor)]).inc();
+        log::error!(target: "notifications", "actor={actor} event=panic a message was given up; the actor goes on");
+    }
+}
+
+/// Ends an actor; its supervisor builds a new one unless the hub is stopping. Sent by tests and by the ordered stop.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Stop;

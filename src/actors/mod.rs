@@ -1,0 +1,21 @@
+//! The actors, one file each, and the plain types that decide for them.
+//!
+//! An actor here only receives, asks a plain type and passes on. How they hang together, who bounds what and what happens
+//! when something is full or dies stands in `actors.md`.
+
+pub mod archivist;
+pub mod broadcaster;
+pub mod intake;
+pub mod line;
+pub mod link;
+pub mod outbox;
+pub mod progress;
+pub mod recent;
+pub mod registry;
+pub mod relay;
+pub mod resume;
+pub mod screener;
+pub mod session;
+pub mod session_supervisor;
+pub mod stall;
+pub mod webhook_handler;

@@ -1,0 +1,96 @@
+//! Who is connected: counts, limits and the sessions' addresses. Held by the session supervisor only.
+
+use std::{collections::HashMap, sync::Arc};
+
+use actix::Addr;
+
+use super::session::Session;
+
+/// Names one session for the life of the process; never used again, so a late goodbye cannot remove a successor.
+pub type SessionId = u64;
+
+/// Why a stream is not opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Full {
+    /// `stream.max_connections` is reached.
+    Node,
+    /// `stream.max_connections_per_user` is reached.
+    User,
+}
+
+/// One session.
+pub struct Member {
+    /// Whose it is.
+    pub user: Arc<str>,
+    /// Which worker thread it runs on.
+    pub worker: usize,
+    /// The session; its mailbox is bounded for this handle.
+    pub session: Addr<Session>,
+}
+
+/// The open sessions of this node.
+pub struct Registry {
+    max: usize,
+    max_per_user: usize,
+    members: HashMap<SessionId, Member>,
+    per_user: HashMap<Arc<str>, usize>,
+    next_id: SessionId,
+}
+
+impl Registry {
+    /// Empty; `max_per_user` 0 is no limit.
+    pub fn new(max: usize, max_per_user: usize) -> Self {
+        Self { max, max_per_user, members: HashMap::new(), per_user: HashMap::new(), next_id: 1 }
+    }
+
+    /// The id for one more session of this user, if there is room. Counted when [`Self::add`] is called.
+    pub fn admit(&mut self, user: &str) -> Result<SessionId, Full> {
+        if self.members.len() >= self.max {
+            return Err(Full::Node);
+        }
+        if self.max_per_user > 0 && self.per_user.get(user).is_some_and(|open| *open >= self.max_per_user) {
+            return Err(Full::User);
+        }
+        let id = self.next_id;
+        self.next_id += 1;
+        Ok(id)
+    }
+
+    /// Counts a session.
+    pub fn add(&mut self, id: SessionId, member: Member) {
+        *self.per_user.entry(member.user.clone()).or_default() += 1;
+        self.members.insert(id, member);
+    }
+
+    /// Forgets a session; false when it was forgotten before.
+    pub fn remove(&mut self, id: SessionId) -> bool {
+        let Some(member) = self.members.remove(&id) else { return false };
+        if let Some(open) = self.per_user.get_mut(&member.user) {
+            *open -= 1;
+            if *open == 0 {
+                self.per_user.remove(&member.user);
+            }
+        }
+        true
+    }
+
+    /// Sessions whose actor is dead although nobody said goodbye for it.
+    pub fn dead(&self) -> Vec<SessionId> {
+        self.members.iter().filter(|(_, member)| !member.session.connected()).map(|(id, _)| *id).collect()
+    }
+
+    /// All of them.
+    pub fn members(&self) -> impl Iterator<Item = (SessionId, &Member)> {
+        self.members.iter().map(|(id, member)| (*id, member))
+    }
+
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Whether nobody is connected.
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+}

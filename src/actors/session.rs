@@ -1,0 +1,358 @@
+//! One SSE client: decides what of the log goes into its outbox, sends its heartbeats, ends when it must.
+//!
+//! It holds no socket: the response body takes from the outbox. What it passes is decided by [`Progress`], when it is given
+//! up by [`Watch`]; this actor only carries their decisions out.
+//!
+//! * receives: `Deliver`, `Nudge` (relay); `Room`, `BodyGone` (response body); `Goodbye` (session supervisor)
+//! * sends: `Join`, `Leave` to the relay of its thread; `Gone` to the session supervisor
+//! * when full: the relay's `Deliver` is not queued; the session finds the hole by contiguity and reads it from the log
+//! * when it dies: its client is cut off and comes back with its last id; the relay and the registry forget it
+//! * runs on: the worker thread that holds its connection
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, WrapFuture, fut::ActorFutureExt};
+use bytes::Bytes;
+
+use super::{
+    line::{Line, guarded},
+    outbox::{End, Outbox},
+    progress::{Next, Progress, View},
+    recent::Recent,
+    registry::SessionId,
+    relay::{Join, Leave, Relay},
+    resume::{Gap, Resume},
+    session_supervisor::{Gone, SessionSupervisor},
+    stall::{Patience, Verdict, Watch},
+};
+use crate::{
+    config,
+    metrics::Metrics,
+    notification::{
+        Timestamp,
+        frame::{self, Frame},
+        message::Message as WireMessage,
+        position::{GapReason, Position},
+        rfc3339,
+    },
+    store::{Store, StoreError},
+};
+
+/// Frames that were just committed, ascending, one allocation shared by all sessions of a thread.
+#[derive(Clone, Message)]
+#[rtype(result = "()")]
+pub struct Deliver(pub Arc<[Frame]>);
+
+/// Something may have been missed: look whether the log has gone on.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Nudge;
+
+/// Half of the outbox is free again.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Room;
+
+/// The response body was dropped.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct BodyGone;
+
+/// The hub stops: tell the client to come back after this long, and end.
+#[derive(Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Goodbye {
+    /// The `retry:` that the client is told.
+    pub retry: Duration,
+}
+
+/// What all sessions share.
+pub struct Surroundings {
+    /// `[stream]`
+    pub stream: config::Stream,
+    /// The window of newest frames.
+    pub recent: Arc<Recent>,
+    /// Read for what the window no longer holds.
+    pub store: Arc<dyn Store>,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+}
+
+/// Who the session is for and where it begins.
+pub struct Opening {
+    /// Its name in the registry.
+    pub id: SessionId,
+    /// The user as sent, for the log.
+    pub user: Arc<str>,
+    /// The user as shown to the client.
+    pub clean_user: String,
+    /// What it sees.
+    pub view: View,
+    /// Where it begins.
+    pub resume: Resume,
+}
+
+/// The actor.
+pub struct Session {
+    around: Arc<Surroundings>,
+    opening: Opening,
+    progress: Progress,
+    watch: Watch,
+    /// The response body holds the other end.
+    outbox: Arc<Outbox>,
+    /// The relay of this thread holds our address.
+    relay: Line<Relay>,
+    /// The registry counts us until we say `Gone`.
+    supervisor: Line<SessionSupervisor>,
+    ends_at: Option<Instant>,
+    next_heartbeat: Instant,
+    ending: Option<&'static str>,
+}
+
+impl Session {
+    /// A session that begins to work when it is started; its mailbox holds `mailbox.session` messages.
+    pub fn new(
+        around: Arc<Surroundings>,
+        opening: Opening,
+        outbox: Arc<Outbox>,
+        relay: Line<Relay>,
+        supervisor: Line<SessionSupervisor>,
+    ) -> Self {
+        let now = Instant::now();
+        let progress = Progress::new(opening.resume.start.clone(), opening.view.clone());
+        let ends_at = around.stream.max_lifetime.map(|max| now + max.mul_f64(0.8 + 0.2 * fastrand::f64()));
+        // The first heartbeat comes at a random moment of the interval, so that sessions opened together do not beat together.
+        let next_heartbeat = now + around.stream.heartbeat_interval.mul_f64(fastrand::f64());
+        let watch = Watch::new(now);
+        Self { around, opening, progress, watch, outbox, relay, supervisor, ends_at, next_heartbeat, ending: None }
+    }
+}
+
+impl Actor for Session {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        if !self.outbox.attach(ctx.address()) {
+            return self.stop("client_closed", ctx);
+        }
+        self.outbox.push([self.greeting()]);
+        // The relay answers with a nudge once live frames reach us: from then on nothing can be missed unnoticed.
+        self.relay.send(Join { id: self.opening.id, session: ctx.address() });
+        let tick = tick(&self.around.stream);
+        let phase = Instant::now() + tick.mul_f64(fastrand::f64());
+        ctx.run_interval_at(phase.into(), tick, |session, ctx| session.tick(Instant::now(), ctx));
+    }
+
+    fn stopped(&mut self, _: &mut Self::Context) {
+        // Also reached when the actor dies by a panic: the client must not wait on a dead session.
+        self.outbox.end(End::Cut);
+        self.relay.send(Leave { id: self.opening.id });
+        self.supervisor.send(Gone { id: self.opening.id, cause: self.ending.unwrap_or("died") });
+    }
+}
+
+impl Handler<Deliver> for Session {
+    type Result = ();
+
+    fn handle(&mut self, Deliver(frames): Deliver, ctx: &mut Self::Context) {
+        let metrics = self.around.metrics.clone();
+        guarded("session", &metrics, || {
+            let mut out = Vec::new();
+            let next = self.progress.live(&frames, self.outbox.room(), &mut out);
+            if next == Next::AwaitRoom {
+                metrics.queue_overflows.inc();
+            }
+            self.obey(next, out, ctx);
+        });
+    }
+}
+
+impl Handler<Nudge> for Session {
+    type Result = ();
+
+    fn handle(&mut self, _: Nudge, ctx: &mut Self::Context) {
+        self.proceed(ctx);
+    }
+}
+
+impl Handler<Room> for Session {
+    type Result = ();
+
+    fn handle(&mut self, _: Room, ctx: &mut Self::Context) {
+        self.proceed(ctx);
+    }
+}
+
+impl Handler<Goodbye> for Session {
+    type Result = ();
+
+    fn handle(&mut self, Goodbye { retry }: Goodbye, _: &mut Self::Context) {
+        self.end_cleanly("goodbye", retry);
+    }
+}
+
+impl Handler<BodyGone> for Session {
+    type Result = ();
+
+    fn handle(&mut self, _: BodyGone, ctx: &mut Self::Context) {
+        let cause = match (self.ending, self.outbox.failure()) {
+            (Some(cause), _) => cause,
+            (None, Some(failure)) => {
+                log::error!(target: "sse", "SSE stream error for user {}: {failure}", self.opening.user.escape_debug());
+                "socket_error"
+            }
+            (None, None) => "client_closed",
+        };
+        self.stop(cause, ctx);
+    }
+}
+
+impl Session {
+    /// Carries a decision out, and those that follow from it while they need no waiting.
+    fn obey(&mut self, mut next: Next, mut out: Vec<Bytes>, ctx: &mut Context<Self>) {
+        loop {
+            if !out.is_empty() {
+                self.outbox.push(std::mem::take(&mut out));
+            }
+            match next {
+                Next::Nothing | Next::CaughtUp(None) => return,
+                Next::CaughtUp(Some(replayed)) => {
+                    self.tell(WireMessage::CaughtUp { timestamp: now_text(), replayed });
+                    return;
+                }
+                Next::AwaitRoom => return self.outbox.ask_for_room(),
+                Next::Pruned => {
+                    self.tell_gap(Gap { reason: GapReason::Pruned, oldest: self.around.store.span().oldest });
+                    next = self.progress.proceed(self.around.recent.newest().n, self.outbox.room());
+                }
+                Next::Read { after, limit } => {
+                    self.around.metrics.catch_ups.inc();
+                    let Some(frames) = self.around.recent.after(after, limit) else {
+                        return self.read_store(after, limit, ctx);
+                    };
+                    next = self.chunk(&frames, &mut out);
+                }
+            }
+        }
+    }
+
+    fn chunk(&mut self, frames: &[Frame], out: &mut Vec<Bytes>) -> Next {
+        let next = self.progress.chunk(frames, self.around.recent.newest().n, self.outbox.room(), out);
+        self.around.metrics.replayed_entries.inc_by(out.len() as u64);
+        next
+    }
+
+    fn read_store(&mut self, after: u64, limit: usize, ctx: &mut Context<Self>) {
+        let read = self.around.store.read_log(after, limit).into_actor(self);
+        ctx.spawn(read.map(|entries, session, ctx| match entries {
+            Ok(entries) => {
+                let frames: Vec<Frame> = entries.iter().map(Frame::of).collect();
+                let mut out = Vec::new();
+                let next = session.chunk(&frames, &mut out);
+                session.obey(next, out, ctx);
+            }
+            Err(error) => session.read_failed(&error),
+        }));
+    }
+
+    /// The next tick tries again; the reader loses nothing but time.
+    fn read_failed(&mut self, error: &StoreError) {
+        log::warn!(target: "sse", "event=replay_read_failed error={error:?}");
+        self.progress.read_failed();
+    }
+
+    fn proceed(&mut self, ctx: &mut Context<Self>) {
+        if self.ending.is_none() {
+            let next = self.progress.proceed(self.around.recent.newest().n, self.outbox.room());
+            self.obey(next, Vec::new(), ctx);
+        }
+    }
+
+    /// The one timer: heartbeat, stall, lifetime, and a look whether anything was missed. Idempotent, because actix fires
+    /// missed ticks one behind the other.
+    fn tick(&mut self, now: Instant, ctx: &mut Context<Self>) {
+        let stream = &self.around.stream;
+        let patience = Patience { full: stream.stall_timeout, waiting: stream.connection_timeout };
+        match self.watch.look(self.outbox.level(), now, patience) {
+            Verdict::Fine => {}
+            Verdict::Stale => {
+                log::warn!(target: "sse", "Connection queue full, removing stale connection");
+                return self.stop("stale", ctx);
+            }
+            Verdict::TimedOut => {
+                log::error!(target: "sse", "SSE stream error for user {}: no byte taken for {:?}", self.opening.user.escape_debug(), patience.waiting);
+                return self.stop("timed_out", ctx);
+            }
+        }
+        if self.ending.is_some() {
+            return;
+        }
+        if self.ends_at.is_some_and(|end| now >= end) {
+            return self.end_cleanly("max_lifetime", self.around.stream.retry);
+        }
+        self.proceed(ctx);
+        // A tick that comes a little early must not put the heartbeat off by a whole tick.
+        let stream = &self.around.stream;
+        if now + tick(stream) / 2 >= self.next_heartbeat && !self.outbox.level().full {
+            self.next_heartbeat = now + stream.heartbeat_interval;
+            self.tell(WireMessage::Heartbeat { timestamp: now_text() });
+        }
+    }
+
+    fn end_cleanly(&mut self, cause: &'static str, retry: Duration) {
+        self.ending = Some(cause);
+        self.outbox.push([frame::retry(retry)]);
+        self.outbox.end(End::Clean);
+    }
+
+    fn stop(&mut self, cause: &'static str, ctx: &mut Context<Self>) {
+        self.ending = Some(cause);
+        ctx.stop();
+    }
+
+    /// `retry:`, `connection_established` and, where the last id was not honoured, `replay_gap`: one chunk, so that no
+    /// reader gets one without the others.
+    fn greeting(&self) -> Bytes {
+        let mut greeting = frame::retry(self.around.stream.retry).to_vec();
+        let established = WireMessage::ConnectionEstablished {
+            user_id: &self.opening.clean_user,
+            timestamp: now_text(),
+            message: "SSE connection established successfully",
+        };
+        greeting.extend_from_slice(&frame::encode(self.opening.resume.start.id, &established.to_json()));
+        if let Some(gap) = self.opening.resume.gap {
+            greeting.extend_from_slice(&encode_gap(self.progress.id(), gap));
+        }
+        greeting.into()
+    }
+
+    fn tell(&self, message: WireMessage<'_>) {
+        self.outbox.push([frame::encode(self.progress.id(), &message.to_json())]);
+    }
+
+    fn tell_gap(&self, gap: Gap) {
+        self.outbox.push([encode_gap(self.progress.id(), gap)]);
+    }
+}
+
+fn encode_gap(id: Position, gap: Gap) -> Bytes {
+    let oldest = gap.oldest.map(|oldest| oldest.to_string());
+    frame::encode(id, &WireMessage::ReplayGap { timestamp: now_text(), reason: gap.reason, oldest }.to_json())
+}
+
+fn now_text() -> String {
+    let now: Timestamp = chrono::Utc::now();
+    rfc3339(now)
+}
+
+/// How often the timer ticks: fine enough that no timeout is overrun by more than a half.
+fn tick(stream: &config::Stream) -> Duration {
+    [stream.heartbeat_interval, stream.stall_timeout / 2, stream.connection_timeout / 2]
+        .into_iter()
+        .chain(stream.max_lifetime.map(|max| max / 10))
+        .min()
+        .unwrap_or(stream.heartbeat_interval)
+}

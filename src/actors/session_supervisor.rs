@@ -1,0 +1,267 @@
+//! The registry: starts one session a client on the worker that holds its connection, counts them, rebuilds what died, says
+//! goodbye to all.
+//!
+//! * receives: `Connect` (HTTP), `Gone` (sessions), `Watch` (application), `SayGoodbye` (application)
+//! * sends: `Goodbye` to sessions, `Join` to rebuilt relays
+//! * when full: a `Connect` is refused with 503; a `Gone` is never refused, there is one a session
+//! * when it dies: the application builds it again over the same registry; sessions live on
+//! * runs on: the pipeline thread
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use actix::{Actor, ActorContext, ArbiterHandle as Arbiter, AsyncContext, Context, Handler, Message};
+use tokio::sync::{oneshot, watch};
+
+use super::{
+    line::{Line, Stop, guarded},
+    outbox::Outbox,
+    progress::View,
+    registry::{Full, Member, Registry, SessionId},
+    relay::{Join, Relay},
+    resume::Resume,
+    session::{Goodbye, Opening, Session, Surroundings},
+};
+use crate::{error::Refusal, metrics::Metrics};
+
+/// How often it looks whether one of its wards has died.
+const LOOK: Duration = Duration::from_millis(100);
+/// How often it looks through all sessions for one that died without a word.
+const LOOK_AT_SESSIONS: Duration = Duration::from_secs(5);
+
+/// One worker thread of the public listener.
+pub struct Worker {
+    /// Its number.
+    pub index: usize,
+    /// Its thread.
+    pub arbiter: Arbiter,
+    /// Its relay.
+    pub relay: Line<Relay>,
+}
+
+/// Open a stream.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Connect {
+    /// The user as sent.
+    pub user: Arc<str>,
+    /// The user as shown to the client.
+    pub clean_user: String,
+    /// What it sees.
+    pub view: View,
+    /// Where it begins.
+    pub resume: Resume,
+    /// The queue that the response body takes from.
+    pub outbox: Arc<Outbox>,
+    /// The thread that holds the connection.
+    pub worker: Arc<Worker>,
+    /// Told whether the session runs.
+    pub reply: oneshot::Sender<Result<(), Refusal>>,
+}
+
+/// A session has ended.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Gone {
+    /// Which.
+    pub id: SessionId,
+    /// Why: the `cause` of `lookout_connections_closed_total`.
+    pub cause: &'static str,
+}
+
+/// Rebuild this actor when it dies.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Watch(pub Ward);
+
+/// No new streams, and every open one ends.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct SayGoodbye;
+
+/// An actor that is watched.
+pub struct Ward {
+    /// Its name in logs and counters.
+    pub name: &'static str,
+    /// Whether it lives.
+    pub alive: Box<dyn Fn() -> bool + Send>,
+    /// Builds a new one at the end of its line.
+    pub rebuild: Box<dyn Fn() + Send>,
+}
+
+/// What a supervisor works on; outlives it.
+pub struct Charge {
+    /// Who is connected. Only the one living supervisor ever locks it.
+    pub registry: Mutex<Registry>,
+    /// Who is watched. Likewise.
+    pub wards: Mutex<Vec<Ward>>,
+    /// What sessions share.
+    pub around: Arc<Surroundings>,
+    /// The line to the supervisor itself, for sessions.
+    pub line: Line<SessionSupervisor>,
+    /// How many streams are open, for whoever waits for the last one.
+    pub open: watch::Sender<usize>,
+}
+
+/// The actor.
+pub struct SessionSupervisor {
+    charge: Arc<Charge>,
+    session_mailbox: usize,
+    leaving: bool,
+}
+
+impl SessionSupervisor {
+    /// A supervisor over this charge; its mailbox holds `capacity` (`mailbox.session_supervisor`) messages, that of each
+    /// session `session_mailbox` (`mailbox.session`).
+    pub fn create(capacity: usize, session_mailbox: usize, charge: Arc<Charge>, ctx: &mut Context<Self>) -> Self {
+        ctx.set_mailbox_capacity(capacity);
+        Self { charge, session_mailbox, leaving: false }
+    }
+
+    fn registry(&self) -> MutexGuard<'_, Registry> {
+        self.charge.registry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn metrics(&self) -> &Metrics {
+        &self.charge.around.metrics
+    }
+}
+
+impl Actor for SessionSupervisor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.run_interval(LOOK, |supervisor, _| supervisor.rebuild_the_dead());
+        ctx.run_interval(LOOK_AT_SESSIONS, |supervisor, _| supervisor.forget_the_dead());
+    }
+}
+
+impl Handler<Connect> for SessionSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, connect: Connect, _: &mut Self::Context) {
+        let charge = self.charge.clone();
+        guarded("session_supervisor", &charge.around.metrics, || self.connect(connect));
+    }
+}
+
+impl Handler<Gone> for SessionSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, Gone { id, cause }: Gone, _: &mut Self::Context) {
+        self.forget(id, cause);
+    }
+}
+
+impl Handler<Watch> for SessionSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, Watch(ward): Watch, _: &mut Self::Context) {
+        self.charge.wards.lock().unwrap_or_else(PoisonError::into_inner).push(ward);
+    }
+}
+
+impl Handler<SayGoodbye> for SessionSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, _: SayGoodbye, _: &mut Self::Context) {
+        self.leaving = true;
+        let retry = self.charge.around.stream.retry;
+        for (_, member) in self.registry().members() {
+            // Spread over one to three times the usual wait, so that they do not all come back at once.
+            member.session.do_send(Goodbye { retry: retry.mul_f64(1.0 + 2.0 * fastrand::f64()) });
+        }
+    }
+}
+
+impl Handler<Stop> for SessionSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, _: Stop, ctx: &mut Self::Context) {
+        ctx.stop();
+    }
+}
+
+impl SessionSupervisor {
+    fn connect(&mut self, connect: Connect) {
+        let Connect { user, clean_user, view, resume, outbox, worker, reply } = connect;
+        let id = match self.admit(&user) {
+            Ok(id) => id,
+            Err((cause, refusal)) => {
+                self.metrics().connections_refused.get_or_create(&[("cause", cause)]).inc();
+                return drop(reply.send(Err(refusal)));
+            }
+        };
+        let around = self.charge.around.clone();
+        let opening = Opening { id, user: user.clone(), clean_user, view, resume };
+        let (relay, supervisor, capacity) = (worker.relay.clone(), self.charge.line.clone(), self.session_mailbox);
+        let session = Session::start_in_arbiter(&worker.arbiter, move |ctx| {
+            ctx.set_mailbox_capacity(capacity);
+            Session::new(around, opening, outbox, relay, supervisor)
+        });
+        let open = {
+            let mut registry = self.registry();
+            registry.add(id, Member { user, worker: worker.index, session });
+            registry.len()
+        };
+        self.count(open);
+        self.metrics().connections_opened.inc();
+        log::info!(target: "sse", "New SSE connection established. Active connections: {open}");
+        let _ = reply.send(Ok(()));
+    }
+
+    fn admit(&self, user: &str) -> Result<SessionId, (&'static str, Refusal)> {
+        if self.leaving {
+            return Err(("stopping", Refusal::busy("stopping", "This server is stopping; connect again in a moment.", 1)));
+        }
+        self.registry().admit(user).map_err(|full| match full {
+            Full::Node => ("node_full", Refusal::busy("too_many_connections", "This server has as many streams open as it may.", 10)),
+            Full::User => ("user_full", Refusal::busy("too_many_connections_for_user", "This user has as many streams open as it may.", 10)),
+        })
+    }
+
+    fn forget(&self, id: SessionId, cause: &'static str) {
+        let open = {
+            let mut registry = self.registry();
+            if !registry.remove(id) {
+                return;
+            }
+            registry.len()
+        };
+        self.count(open);
+        self.metrics().connections_closed.get_or_create(&[("cause", cause)]).inc();
+        log::info!(target: "sse", "SSE connection closed. Active connections: {open} cause={cause}");
+    }
+
+    fn count(&self, open: usize) {
+        self.metrics().connections.set(open as i64);
+        self.charge.open.send_replace(open);
+    }
+
+    fn rebuild_the_dead(&mut self) {
+        if self.leaving {
+            return;
+        }
+        let wards = self.charge.wards.lock().unwrap_or_else(PoisonError::into_inner);
+        for ward in wards.iter().filter(|ward| !(ward.alive)()) {
+            (ward.rebuild)();
+            self.metrics().actor_restarts.get_or_create(&[("actor", ward.name)]).inc();
+            log::error!(target: "notifications", "actor={} event=rebuilt it had died", ward.name);
+        }
+    }
+
+    fn forget_the_dead(&mut self) {
+        let dead = self.registry().dead();
+        dead.into_iter().for_each(|id| self.forget(id, "died"));
+    }
+}
+
+/// Lets the sessions of a worker join its new relay.
+pub fn rejoin(registry: &Mutex<Registry>, worker: &Worker) {
+    let registry = registry.lock().unwrap_or_else(PoisonError::into_inner);
+    for (id, member) in registry.members().filter(|(_, member)| member.worker == worker.index) {
+        worker.relay.send(Join { id, session: member.session.clone() });
+    }
+}

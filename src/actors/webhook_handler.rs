@@ -1,0 +1,115 @@
+//! Takes webhook bodies in: has them read and cleaned, and hands them to the archivist.
+//!
+//! * receives: `Webhook` (HTTP)
+//! * sends: `Keep` to the archivist; the answer to HTTP once the body is durable
+//! * when full: HTTP answers 503 with `Retry-After`; nothing was taken in
+//! * when it dies: webhooks under way are not acknowledged (503); the session supervisor builds it again
+//! * runs on: the intake thread, so that reading JSON never holds up a socket
+
+use std::sync::Arc;
+
+use actix::{Actor, ActorContext, Context, Handler, Message};
+use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use super::{
+    archivist::{Archivist, Keep},
+    intake::{Intake, Verdict},
+    line::{Line, Stop, guarded},
+};
+use crate::{
+    metrics::Metrics,
+    notification::{Timestamp, provider::DeliveryHeaders},
+    store::{Kept, StoreError},
+};
+
+/// One webhook body. The reply is dropped unsent when the webhook is lost on the way: it is then not acknowledged.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Webhook {
+    /// The exact bytes.
+    pub body: Bytes,
+    /// What identifies the delivery.
+    pub headers: DeliveryHeaders,
+    /// When the last byte had arrived.
+    pub received_at: Timestamp,
+    /// One of `ingest.max_in_flight`; given back when the body is durable, whether or not anybody still waits for that.
+    pub permit: OwnedSemaphorePermit,
+    /// Gets the answer.
+    pub reply: oneshot::Sender<Result<Answer, StoreError>>,
+}
+
+/// What a sender is told.
+#[derive(Debug)]
+pub struct Answer {
+    /// What the body was.
+    pub verdict: Verdict,
+    /// One for each usable event, in order.
+    pub kept: Vec<Kept>,
+}
+
+/// The actor.
+pub struct WebhookHandler {
+    intake: Arc<Intake>,
+    archivist: Line<Archivist>,
+    metrics: Arc<Metrics>,
+}
+
+impl WebhookHandler {
+    /// A handler whose mailbox holds `capacity` (`mailbox.webhook_handler`) messages.
+    pub fn create(
+        capacity: usize,
+        intake: Arc<Intake>,
+        archivist: Line<Archivist>,
+        metrics: Arc<Metrics>,
+        ctx: &mut Context<Self>,
+    ) -> Self {
+        ctx.set_mailbox_capacity(capacity);
+        Self { intake, archivist, metrics }
+    }
+}
+
+impl Actor for WebhookHandler {
+    type Context = Context<Self>;
+}
+
+impl Handler<Webhook> for WebhookHandler {
+    type Result = ();
+
+    fn handle(&mut self, webhook: Webhook, _: &mut Self::Context) {
+        let metrics = self.metrics.clone();
+        guarded("webhook_handler", &metrics, || self.take_in(webhook));
+    }
+}
+
+impl Handler<Stop> for WebhookHandler {
+    type Result = ();
+
+    fn handle(&mut self, _: Stop, ctx: &mut Self::Context) {
+        ctx.stop();
+    }
+}
+
+impl WebhookHandler {
+    fn take_in(&self, webhook: Webhook) {
+        let Webhook { body, headers, received_at, permit, reply } = webhook;
+        let prepared = self.intake.prepare(body, &headers, received_at);
+        self.metrics.dropped_keys.inc_by(prepared.dropped_keys);
+        self.metrics.dead_letters.inc_by(prepared.receive.dead_letters.len() as u64);
+        if prepared.receive.notifications.is_empty() && prepared.receive.dead_letters.is_empty() {
+            // A test ping or an empty batch: there is nothing that could be lost.
+            return drop(reply.send(Ok(Answer { verdict: prepared.verdict, kept: Vec::new() })));
+        }
+        self.metrics.unrouted.inc_by(prepared.receive.notifications.iter().filter(|one| one.owner.is_none()).count() as u64);
+        let (metrics, verdict) = (self.metrics.clone(), prepared.verdict);
+        let tell = Box::new(move |kept: Result<Vec<Kept>, StoreError>| {
+            drop(permit);
+            if let Ok(kept) = &kept {
+                metrics.duplicates.inc_by(kept.iter().filter(|kept| kept.duplicate).count() as u64);
+            }
+            // Who has hung up meanwhile is not told; it will ask again and find a duplicate.
+            let _ = reply.send(kept.map(|kept| Answer { verdict, kept }));
+        });
+        self.archivist.send(Keep { receive: prepared.receive, tell });
+    }
+}

@@ -1,0 +1,306 @@
+//! The composition root: opens the store, builds the actors back to front, binds the listeners.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize},
+    },
+    time::Duration,
+};
+
+use actix::{Actor, Arbiter, ArbiterHandle, Context};
+use arc_swap::ArcSwap;
+use tokio::{
+    sync::{Semaphore, watch},
+    task::JoinHandle,
+};
+
+use crate::{
+    actors::{
+        archivist::{Archivist, Colleagues, StoreHealth},
+        broadcaster::{Broadcaster, Relays},
+        intake::Intake,
+        line::Line,
+        recent::Recent,
+        registry::Registry,
+        relay::Relay,
+        screener::Screener,
+        session::Surroundings,
+        session_supervisor::{Charge, SessionSupervisor, Ward, Watch, Worker, rejoin},
+        webhook_handler::WebhookHandler,
+    },
+    config::{Config, StoreKind},
+    http::{
+        admin::Readiness,
+        listen::{BindError, Listeners, Routes, listen},
+        stream::Streams,
+        webhook::Ingest,
+    },
+    metrics::Metrics,
+    notification::{frame::Frame, position::Position},
+    screening,
+    store::{Store, StoreError, embedded::EmbeddedStore},
+};
+
+/// Entries read back into memory at the start, so that readers who return after a restart do not all go to the store.
+const RECENT_AT_START: usize = 1000;
+/// How often the application looks whether the session supervisor lives.
+const LOOK_AT_SUPERVISOR: Duration = Duration::from_millis(200);
+
+/// Why a server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store could not be opened.
+    #[error("the store could not be opened: {0}")]
+    Store(#[from] StoreError),
+    /// A listener could not be bound.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+}
+
+/// A running server. Dropping it stops nothing; call [`App::stop`].
+pub struct App {
+    pub(crate) config: Config,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) listeners: Listeners,
+    pub(crate) readiness: Arc<Readiness>,
+    pub(crate) permits: Arc<Semaphore>,
+    pub(crate) supervisor: Line<SessionSupervisor>,
+    pub(crate) open: watch::Receiver<usize>,
+    pub(crate) guardian: JoinHandle<()>,
+    pub(crate) threads: Vec<Arbiter>,
+    lines: Lines,
+}
+
+/// One line to each actor of the pipeline.
+#[derive(Clone)]
+pub struct Lines {
+    /// Takes webhooks in.
+    pub webhook_handler: Line<WebhookHandler>,
+    /// Writes.
+    pub archivist: Line<Archivist>,
+    /// Has vessels screened.
+    pub screener: Line<Screener>,
+    /// Encodes and hands out.
+    pub broadcaster: Line<Broadcaster>,
+    /// The registry.
+    pub session_supervisor: Line<SessionSupervisor>,
+    /// One a worker thread.
+    pub relays: Relays,
+}
+
+impl App {
+    /// Starts with the configured screening provider. Must be called inside an actix `System`.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let screener = screening::provider(&config.screening);
+        Self::start_with(config, screener).await
+    }
+
+    /// Starts with this screening provider.
+    pub async fn start_with(config: Config, provider: Arc<dyn screening::Screener>) -> Result<Self, StartError> {
+        let store: Arc<dyn Store> = match config.store.kind {
+            StoreKind::Embedded => EmbeddedStore::open(&config.store)?,
+        };
+        let metrics = Arc::new(Metrics::new());
+        let recent = Arc::new(read_recent(&*store, config.stream.recent).await?);
+        let around = Arc::new(Surroundings {
+            stream: config.stream.clone(),
+            recent: recent.clone(),
+            store: store.clone(),
+            metrics: metrics.clone(),
+        });
+        let health = Arc::new(StoreHealth::new(true));
+        let (pipeline, intake) = (Arbiter::new(), Arbiter::new());
+        let lines = Lines {
+            webhook_handler: Line::unconnected(),
+            archivist: Line::unconnected(),
+            screener: Line::unconnected(),
+            broadcaster: Line::unconnected(),
+            session_supervisor: Line::unconnected(),
+            relays: Arc::new(ArcSwap::from_pointee(Vec::new())),
+        };
+        let parts = Parts { config: &config, store: &store, recent: &recent, metrics: &metrics, lines: &lines };
+        let wards = vec![
+            parts.broadcaster(pipeline.handle()),
+            parts.archivist(pipeline.handle(), health.clone()),
+            parts.screener(pipeline.handle(), provider),
+            parts.webhook_handler(intake.handle()),
+        ];
+        let (open_sender, open) = watch::channel(0);
+        let charge = Arc::new(Charge {
+            registry: Mutex::new(Registry::new(config.stream.max_connections, config.stream.max_connections_per_user)),
+            wards: Mutex::new(wards),
+            around: around.clone(),
+            line: lines.session_supervisor.clone(),
+            open: open_sender,
+        });
+        let guardian = guard(parts.session_supervisor(pipeline.handle(), charge.clone()), metrics.clone());
+
+        let permits = Arc::new(Semaphore::new(config.ingest.max_in_flight));
+        let readiness = Arc::new(Readiness { stopping: AtomicBool::new(false), store: health, metrics: metrics.clone() });
+        let ingest = Ingest {
+            config: config.ingest.clone(),
+            permits: permits.clone(),
+            handler: lines.webhook_handler.clone(),
+            metrics: metrics.clone(),
+        };
+        let streams = Streams { around, supervisor: lines.session_supervisor.clone() };
+        let workers = workers(&config, &metrics, &lines, charge);
+        let listeners = listen(&config, Routes { streams, webhooks: ingest, readiness: readiness.clone() }, workers)?;
+        log::info!(target: "notifications", "event=ready public={} ingest={} admin={}", listeners.public, listeners.ingest, listeners.admin);
+        Ok(Self {
+            supervisor: lines.session_supervisor.clone(),
+            config,
+            store,
+            listeners,
+            readiness,
+            permits,
+            open,
+            guardian,
+            threads: vec![pipeline, intake],
+            lines,
+        })
+    }
+
+    /// Where streams, history and the test page are served.
+    pub fn public_addr(&self) -> SocketAddr {
+        self.listeners.public
+    }
+
+    /// Where webhooks are taken: the public address unless `ingest.bind` is set.
+    pub fn ingest_addr(&self) -> SocketAddr {
+        self.listeners.ingest
+    }
+
+    /// Where health and metrics are served.
+    pub fn admin_addr(&self) -> SocketAddr {
+        self.listeners.admin
+    }
+
+    /// The lines of the pipeline.
+    pub fn lines(&self) -> &Lines {
+        &self.lines
+    }
+}
+
+/// What actors are built from.
+struct Parts<'a> {
+    config: &'a Config,
+    store: &'a Arc<dyn Store>,
+    recent: &'a Arc<Recent>,
+    metrics: &'a Arc<Metrics>,
+    lines: &'a Lines,
+}
+
+impl Parts<'_> {
+    fn broadcaster(&self, thread: ArbiterHandle) -> Ward {
+        let capacity = self.config.mailbox.broadcaster;
+        let (store, recent, relays, metrics) = (self.store.clone(), self.recent.clone(), self.lines.relays.clone(), self.metrics.clone());
+        raise("broadcaster", &self.lines.broadcaster, thread, move |ctx| {
+            Broadcaster::create(capacity, store.clone(), recent.clone(), relays.clone(), metrics.clone(), ctx)
+        })
+    }
+
+    fn archivist(&self, thread: ArbiterHandle, health: Arc<StoreHealth>) -> Ward {
+        let capacity = self.config.mailbox.archivist;
+        let (store, config) = (self.store.clone(), self.config.store.clone());
+        let colleagues = Colleagues {
+            broadcaster: self.lines.broadcaster.clone(),
+            screener: self.lines.screener.clone(),
+            metrics: self.metrics.clone(),
+            health,
+        };
+        raise("archivist", &self.lines.archivist, thread, move |ctx| {
+            Archivist::create(capacity, store.clone(), config.clone(), colleagues.clone(), ctx)
+        })
+    }
+
+    fn screener(&self, thread: ArbiterHandle, provider: Arc<dyn screening::Screener>) -> Ward {
+        let capacity = self.config.mailbox.screener;
+        let (config, store) = (self.config.screening.clone(), self.store.clone());
+        let (archivist, metrics) = (self.lines.archivist.clone(), self.metrics.clone());
+        raise("screener", &self.lines.screener, thread, move |ctx| {
+            Screener::create(capacity, provider.clone(), config.clone(), store.clone(), archivist.clone(), metrics.clone(), ctx)
+        })
+    }
+
+    fn webhook_handler(&self, thread: ArbiterHandle) -> Ward {
+        let capacity = self.config.mailbox.webhook_handler;
+        let intake = Arc::new(Intake::new(&self.config.ingest, &self.config.screening));
+        let (archivist, metrics) = (self.lines.archivist.clone(), self.metrics.clone());
+        raise("webhook_handler", &self.lines.webhook_handler, thread, move |ctx| {
+            WebhookHandler::create(capacity, intake.clone(), archivist.clone(), metrics.clone(), ctx)
+        })
+    }
+
+    fn session_supervisor(&self, thread: ArbiterHandle, charge: Arc<Charge>) -> Ward {
+        let mailbox = &self.config.mailbox;
+        let (capacity, session) = (mailbox.session_supervisor, mailbox.session);
+        raise("session_supervisor", &self.lines.session_supervisor, thread, move |ctx| {
+            SessionSupervisor::create(capacity, session, charge.clone(), ctx)
+        })
+    }
+}
+
+/// Starts an actor at the end of its line, and says how it is built again.
+fn raise<A, F>(name: &'static str, line: &Line<A>, thread: ArbiterHandle, create: F) -> Ward
+where
+    A: Actor<Context = Context<A>>,
+    F: Fn(&mut Context<A>) -> A + Clone + Send + 'static,
+{
+    let (watched, line) = (line.clone(), line.clone());
+    let build = move || {
+        let create = create.clone();
+        line.connect(A::start_in_arbiter(&thread, move |ctx| create(ctx)));
+    };
+    build();
+    Ward { name, alive: Box::new(move || watched.connected()), rebuild: Box::new(build) }
+}
+
+/// Watches the one who watches all others.
+fn guard(supervisor: Ward, metrics: Arc<Metrics>) -> JoinHandle<()> {
+    actix::spawn(async move {
+        loop {
+            tokio::time::sleep(LOOK_AT_SUPERVISOR).await;
+            if !(supervisor.alive)() {
+                (supervisor.rebuild)();
+                metrics.actor_restarts.get_or_create(&[("actor", supervisor.name)]).inc();
+                log::error!(target: "notifications", "actor={} event=rebuilt it had died", supervisor.name);
+            }
+        }
+    })
+}
+
+/// Called on each worker thread of the public listener: gives the thread its relay.
+fn workers(config: &Config, metrics: &Arc<Metrics>, lines: &Lines, charge: Arc<Charge>) -> impl Fn() -> Arc<Worker> + Clone + Send + 'static {
+    let (capacity, metrics, lines) = (config.mailbox.relay, metrics.clone(), lines.clone());
+    let count = Arc::new(AtomicUsize::new(0));
+    move || {
+        let index = count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let worker = Arc::new(Worker { index, arbiter: Arbiter::current(), relay: Line::unconnected() });
+        let metrics = metrics.clone();
+        let ward = raise("relay", &worker.relay, worker.arbiter.clone(), move |ctx| Relay::create(capacity, metrics.clone(), ctx));
+        lines.relays.rcu(|relays| relays.iter().cloned().chain([worker.relay.clone()]).collect::<Vec<_>>());
+        let (charge, again) = (charge.clone(), worker.clone());
+        let rebuild = Box::new(move || {
+            (ward.rebuild)();
+            rejoin(&charge.registry, &again);
+        });
+        lines.session_supervisor.send(Watch(Ward { name: ward.name, alive: ward.alive, rebuild }));
+        worker
+    }
+}
+
+async fn read_recent(store: &dyn Store, max_bytes: usize) -> Result<Recent, StoreError> {
+    let span = store.span();
+    let (Some(newest), Some(oldest)) = (span.newest, span.oldest) else {
+        return Ok(Recent::new(max_bytes, Position::origin(span.epoch)));
+    };
+    let after = newest.n.saturating_sub(RECENT_AT_START as u64).max(oldest.n - 1);
+    let frames: Vec<Frame> = store.read_log(after, RECENT_AT_START).await?.iter().map(Frame::of).collect();
+    let before = Position { n: after, ..Position::origin(span.epoch) };
+    let recent = Recent::new(max_bytes, before);
+    recent.append(&frames);
+    Ok(recent)
+}

@@ -1,0 +1,118 @@
+//! `GET /notifications/zone-port-notifications`: what the stream has shown, page by page, and one notification.
+
+use std::fmt::Write;
+
+use actix_web::{HttpRequest, HttpResponse, http::header::ContentType, web};
+use serde::Deserialize;
+
+use super::{
+    answer::store_refusal,
+    auth::Door,
+    caller::{Caller, query},
+    stream::Streams,
+};
+use crate::{
+    actors::{progress::View, resume::honour},
+    error::Refusal,
+    notification::{
+        NotificationId,
+        entry::Entry,
+        position::{GapReason, Position},
+    },
+    store::{From, HistoryQuery},
+};
+
+const DEFAULT_LIMIT: usize = 100;
+const MAX_LIMIT: usize = 1000;
+
+#[derive(Deserialize)]
+struct Parameters {
+    limit: Option<usize>,
+    after: Option<String>,
+    before: Option<String>,
+}
+
+/// A page: newest first, or oldest first behind `after`.
+pub async fn page(request: HttpRequest, door: web::Data<Door>, streams: web::Data<Streams>) -> Result<HttpResponse, Refusal> {
+    let caller = Caller::admit(&request, &door, streams.around.stream.audience)?;
+    let Parameters { limit, after, before } = query(&request)?;
+    let limit = limit.unwrap_or(DEFAULT_LIMIT);
+    if !(1..=MAX_LIMIT).contains(&limit) {
+        return Err(Refusal::new(400, "invalid_parameter", format!("The query parameter limit must be 1 to {MAX_LIMIT}.")));
+    }
+    let (from, after) = match (after, before) {
+        (Some(_), Some(_)) => {
+            return Err(Refusal::new(400, "invalid_parameter", "Only one of the query parameters after and before can be given."));
+        }
+        (Some(after), None) => {
+            let after = cursor("after", &after, &streams).await?;
+            (From::After(after.n), Some(after))
+        }
+        (None, Some(before)) => (From::Before(cursor("before", &before, &streams).await?.n), None),
+        (None, None) => (From::Newest, None),
+    };
+    let owner = match caller.view {
+        View::All => None,
+        View::Own(user) => Some(user),
+    };
+    let store = &streams.around.store;
+    let page = store.history(HistoryQuery { owner, from, limit }).await.map_err(|error| store_refusal(&error))?;
+    let last = page.entries.last().map(|entry| entry.position);
+    let next = match after {
+        None => last.filter(|_| page.more),
+        Some(_) if page.more => last,
+        // The page has seen everything up to the newest entry, so the next one need not look at it again.
+        Some(after) => page.newest.or(Some(after)),
+    };
+    Ok(answer(&page.entries, next))
+}
+
+/// One notification. Somebody else's is 404, as if it were not there.
+pub async fn one(
+    request: HttpRequest,
+    door: web::Data<Door>,
+    streams: web::Data<Streams>,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Refusal> {
+    let caller = Caller::admit(&request, &door, streams.around.stream.audience)?;
+    let unknown = || Refusal::new(404, "unknown_notification", "There is no such notification.");
+    let id = NotificationId::parse_str(id.as_str()).map_err(|_| unknown())?;
+    let entry = streams.around.store.notification(id).await.map_err(|error| store_refusal(&error))?;
+    let entry = entry.filter(|entry| caller.sees(entry.owner.as_deref())).ok_or_else(unknown)?;
+    Ok(HttpResponse::Ok().content_type(ContentType::json()).body(object(&entry)))
+}
+
+/// The cursor of a page. One that cannot be honoured is an error, because a page from elsewhere would hide a gap.
+async fn cursor(name: &str, text: &str, streams: &Streams) -> Result<Position, Refusal> {
+    let around = &streams.around;
+    honour(text, &around.recent, &*around.store).await.map_err(|error| store_refusal(&error))?.map_err(|reason| {
+        let (code, why) = match reason {
+            GapReason::UnknownId => ("unknown_position", "is no position of this log"),
+            GapReason::OtherEpoch => ("other_epoch", "is a position of another log"),
+            GapReason::Pruned => ("pruned_position", "is older than what is kept"),
+        };
+        Refusal::new(400, code, format!("The query parameter {name} {why}."))
+    })
+}
+
+fn answer(entries: &[Entry], next: Option<Position>) -> HttpResponse {
+    let mut body = format!(r#"{{"status":"success","count":{},"notifications":["#, entries.len());
+    for (index, entry) in entries.iter().enumerate() {
+        if index > 0 {
+            body.push(',');
+        }
+        body.push_str(&object(entry));
+    }
+    // Writing to a String cannot fail.
+    let _ = match next {
+        Some(next) => write!(body, r#"],"next":"{next}"}}"#),
+        None => write!(body, r#"],"next":null}}"#),
+    };
+    HttpResponse::Ok().content_type(ContentType::json()).body(body)
+}
+
+/// The stream's own object with its `position` at the end. Spliced, not parsed: a payload is an object of our own making.
+fn object(entry: &Entry) -> String {
+    let open = entry.payload.strip_suffix('}').unwrap_or(&entry.payload);
+    format!(r#"{open},"position":"{}"}}"#, entry.position)
+}

@@ -1,0 +1,82 @@
+//! `GET /notifications/zone-port-events/stream`: opens one SSE stream.
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use actix_web_lab::header::{CacheControl, CacheDirective};
+use serde::Deserialize;
+use tokio::sync::oneshot;
+
+use super::{answer::store_refusal, auth::Door, body::StreamBody, caller::{Caller, query}};
+use crate::{
+    actors::{
+        line::Line,
+        link::Link,
+        outbox::Outbox,
+        resume::resume,
+        session::Surroundings,
+        session_supervisor::{Connect, SessionSupervisor, Worker},
+    },
+    error::Refusal,
+    sanitize,
+};
+
+/// The spellings of a last id in the query; the header goes before both.
+#[derive(Deserialize)]
+struct LastId {
+    last_event_id: Option<String>,
+    #[serde(rename = "lastEventId")]
+    last_event_id_camel: Option<String>,
+}
+
+/// What opening a stream needs.
+pub struct Streams {
+    /// What sessions share.
+    pub around: Arc<Surroundings>,
+    /// Starts sessions.
+    pub supervisor: Line<SessionSupervisor>,
+}
+
+/// Opens a stream.
+pub async fn open(
+    request: HttpRequest,
+    door: web::Data<Door>,
+    streams: web::Data<Streams>,
+    worker: web::ThinData<Arc<Worker>>,
+) -> Result<HttpResponse, Refusal> {
+    let around = &streams.around;
+    let caller = Caller::admit(&request, &door, around.stream.audience)?;
+    let last_id = last_id(&request)?;
+    let resume = resume(last_id.as_deref(), &around.recent, &*around.store).await.map_err(|error| store_refusal(&error))?;
+
+    let link = request.conn_data::<Arc<Link>>().cloned().unwrap_or_default();
+    let outbox = Arc::new(Outbox::new(around.stream.queue_size, link));
+    // Made before the session: if this client hangs up while we wait, dropping the body is what ends the session.
+    let body = StreamBody::new(outbox.clone());
+    let (reply, opened) = oneshot::channel();
+    let clean_user = sanitize::text(&caller.user).into_owned();
+    let connect = Connect { user: caller.user, clean_user, view: caller.view, resume, outbox, worker: worker.0.clone(), reply };
+    let busy = || Refusal::busy("busy", "This server cannot open a stream right now.", 1);
+    streams.supervisor.try_send(connect).map_err(|_| busy())?;
+    opened.await.map_err(|_| busy())??;
+
+    Ok(HttpResponse::Ok()
+        .content_type("text/event-stream")
+        .insert_header(CacheControl(vec![CacheDirective::NoCache]))
+        .insert_header(("X-Accel-Buffering", "no"))
+        .body(body))
+}
+
+/// The id that the client has seen last. An empty one is none: that is what a client sends before its first event.
+fn last_id(request: &HttpRequest) -> Result<Option<String>, Refusal> {
+    let header = match request.headers().get("Last-Event-ID") {
+        // What is no text was never handed out; it is answered as an unknown id.
+        Some(value) => Some(String::from_utf8_lossy(value.as_bytes()).into_owned()),
+        None => None,
+    };
+    let LastId { last_event_id, last_event_id_camel } = query(request)?;
+    Ok([header, last_event_id, last_event_id_camel].into_iter().flatten().find(|id| !id.is_empty()))
+}
+
+/// The header name, for CORS.
+pub const LAST_EVENT_ID: header::HeaderName = header::HeaderName::from_static("last-event-id");

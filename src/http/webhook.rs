@@ -1,0 +1,171 @@
+//! `POST /notifications/webhook/zone-port-event`: takes one body, answers once it is durable.
+
+use std::{sync::Arc, time::Duration};
+
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+use serde::Serialize;
+use tokio::sync::{Semaphore, oneshot};
+
+use super::answer::{json, refused, store_refusal};
+use crate::{
+    actors::{
+        intake::{Item, Verdict},
+        line::Line,
+        webhook_handler::{Answer, Webhook, WebhookHandler},
+    },
+    config,
+    error::Refusal,
+    metrics::Metrics,
+    notification::provider::DeliveryHeaders,
+    store::Kept,
+};
+
+/// What taking a webhook needs.
+pub struct Ingest {
+    /// `[ingest]`
+    pub config: config::Ingest,
+    /// One permit for each webhook between its first body byte and its commit; closed when the hub stops.
+    pub permits: Arc<Semaphore>,
+    /// Reads bodies.
+    pub handler: Line<WebhookHandler>,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+}
+
+/// Takes one webhook.
+pub async fn receive(request: HttpRequest, payload: web::Payload, ingest: web::Data<Ingest>) -> HttpResponse {
+    let answer = match take(&request, payload, &ingest).await {
+        Ok(answer) => render(&answer),
+        Err(refusal) => refused(&refusal),
+    };
+    ingest.metrics.webhook_answers.get_or_create(&[("status", status_label(answer.status()))]).inc();
+    answer
+}
+
+async fn take(request: &HttpRequest, payload: web::Payload, ingest: &Ingest) -> Result<Answer, Refusal> {
+    let Ok(permit) = ingest.permits.clone().try_acquire_owned() else {
+        let stopping = ingest.permits.is_closed();
+        return Err(if stopping { busy("stopping", "This server is stopping.") } else { busy("busy", "As many webhooks are under way as may be.") });
+    };
+    let body = read_body(request, payload, &ingest.config).await?;
+    let (reply, answer) = oneshot::channel();
+    let webhook = Webhook { body, headers: delivery_headers(request), received_at: chrono::Utc::now(), permit, reply };
+    ingest.handler.try_send(webhook).map_err(|_| busy("busy", "The webhook handler's mailbox is full."))?;
+    match tokio::time::timeout(ingest.config.answer_timeout, answer).await {
+        Ok(Ok(answer)) => answer.map_err(|error| store_refusal(&error)),
+        Ok(Err(_)) => Err(busy("lost", "The webhook was lost on its way to the store; it was not acknowledged.")),
+        Err(_) => Err(busy("store_slow", "The store has not confirmed the webhook in time; it was not acknowledged.")),
+    }
+}
+
+fn busy(code: &'static str, message: &'static str) -> Refusal {
+    Refusal::busy(code, message, 1)
+}
+
+async fn read_body(request: &HttpRequest, mut payload: web::Payload, config: &config::Ingest) -> Result<Bytes, Refusal> {
+    let max = config.max_body;
+    let too_large = || Refusal::new(413, "body_too_large", format!("The body is larger than {max} bytes (ingest.max_body)."));
+    let declared: Option<usize> =
+        request.headers().get("Content-Length").and_then(|value| value.to_str().ok()).and_then(|value| value.parse().ok());
+    if declared.is_some_and(|length| length > max) {
+        return Err(too_large());
+    }
+    let read = async {
+        let mut body = BytesMut::with_capacity(declared.unwrap_or(0));
+        while let Some(chunk) = payload.next().await {
+            let chunk = chunk.map_err(|_| Refusal::new(400, "body_cut_off", "The body ended before it was whole."))?;
+            if body.len() + chunk.len() > max {
+                return Err(too_large());
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body.freeze())
+    };
+    tokio::time::timeout(config.body_timeout, read).await.unwrap_or_else(|_| Err(slow(config.body_timeout)))
+}
+
+fn slow(limit: Duration) -> Refusal {
+    Refusal::new(408, "body_too_slow", format!("The body did not arrive within {limit:?} (ingest.body_timeout)."))
+}
+
+/// What recognises a delivery that comes again: `webhook-id`, else `X-Delivery-ID`, else the two that CloudEvents names in
+/// its binary form.
+fn delivery_headers(request: &HttpRequest) -> DeliveryHeaders {
+    let header = |name: &str| {
+        let value = request.headers().get(name)?.to_str().ok()?.trim();
+        (!value.is_empty()).then(|| value.to_owned())
+    };
+    let cloud_event = || Some(format!("{}\n{}", header("ce-source")?, header("ce-id")?));
+    DeliveryHeaders { delivery_id: header("webhook-id").or_else(|| header("X-Delivery-ID")).or_else(cloud_event) }
+}
+
+#[derive(Serialize)]
+struct Single<'a> {
+    status: &'static str,
+    message: &'static str,
+    notification_id: Option<&'a str>,
+    duplicate: bool,
+}
+
+#[derive(Serialize)]
+struct Batch {
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'static str>,
+    message: &'static str,
+    results: Vec<ItemResult>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum ItemResult {
+    Kept { index: usize, notification_id: Option<String>, duplicate: bool },
+    Error { index: usize, error: &'static str, message: String },
+}
+
+fn render(answer: &Answer) -> HttpResponse {
+    let mut kept = answer.kept.iter();
+    match &answer.verdict {
+        Verdict::Refused(refusal) | Verdict::Single(Item::Unusable(refusal)) => refused(refusal),
+        Verdict::Single(Item::Ping) => json(StatusCode::OK, &Single { status: "success", message: "Test received", notification_id: None, duplicate: false }),
+        Verdict::Single(Item::Event) => {
+            let Some(Kept { id, duplicate }) = kept.next() else { return refused(&busy("lost", "The webhook was not kept.")) };
+            let message = if *duplicate { "Notification received before" } else { "Notification received" };
+            json(StatusCode::OK, &Single { status: "success", message, notification_id: Some(&id.to_hex()), duplicate: *duplicate })
+        }
+        Verdict::Batch(items) => {
+            let results: Vec<ItemResult> = items.iter().enumerate().map(|(index, item)| item_result(index, item, &mut kept)).collect();
+            let unusable = results.iter().filter(|result| matches!(result, ItemResult::Error { .. })).count();
+            if unusable > 0 && unusable == results.len() {
+                let message = "No item of the batch could be used.";
+                return json(StatusCode::BAD_REQUEST, &Batch { status: "error", error: Some("no_usable_item"), message, results });
+            }
+            json(StatusCode::OK, &Batch { status: "success", error: None, message: "Batch received", results })
+        }
+    }
+}
+
+fn item_result<'a>(index: usize, item: &Item, kept: &mut impl Iterator<Item = &'a Kept>) -> ItemResult {
+    match item {
+        Item::Unusable(refusal) => ItemResult::Error { index, error: refusal.code, message: refusal.message.clone() },
+        Item::Ping => ItemResult::Kept { index, notification_id: None, duplicate: false },
+        Item::Event => {
+            let kept = kept.next();
+            ItemResult::Kept { index, notification_id: kept.map(|kept| kept.id.to_hex()), duplicate: kept.is_some_and(|kept| kept.duplicate) }
+        }
+    }
+}
+
+/// Every status that the webhook answers with, so that the label's values are bounded.
+fn status_label(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        200 => "200",
+        400 => "400",
+        408 => "408",
+        413 => "413",
+        503 => "503",
+        _ => "other",
+    }
+}

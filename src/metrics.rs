@@ -1,0 +1,103 @@
+//! What Lookout counts about itself, as Prometheus reads it.
+//!
+//! One value, cloned by reference into every actor: no registry look-up on any path.
+
+use prometheus_client::{
+    encoding::text::encode,
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
+    registry::Registry,
+};
+
+/// A family with one label whose values are all known in the source, so that its size is bounded.
+pub type Labelled = Family<[(&'static str, &'static str); 1], Counter>;
+
+/// Every counter. Names in the text form carry the prefix `lookout_`, counters the suffix `_total`.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    /// Open streams.
+    pub connections: Gauge,
+    /// Streams opened.
+    pub connections_opened: Counter,
+    /// Streams refused, by `cause`.
+    pub connections_refused: Labelled,
+    /// Streams ended, by `cause`.
+    pub connections_closed: Labelled,
+    /// Live frames that found a full queue: the session went on from the log.
+    pub queue_overflows: Counter,
+    /// Times that a session began to read from the log.
+    pub catch_ups: Counter,
+    /// Entries sent from memory or the store instead of live.
+    pub replayed_entries: Counter,
+    /// Broadcasts that found a session's mailbox full: the session went on from the log.
+    pub mailbox_full: Counter,
+    /// Webhook answers, by `status`.
+    pub webhook_answers: Labelled,
+    /// Events that were there before.
+    pub duplicates: Counter,
+    /// Bodies and items that could not be used.
+    pub dead_letters: Counter,
+    /// Notifications that name nobody.
+    pub unrouted: Counter,
+    /// Keys dropped by sanitising, because another key had the same clean name or because it is reserved.
+    pub dropped_keys: Counter,
+    /// Commits that failed.
+    pub store_failures: Counter,
+    /// Commits read from the store because their message was lost.
+    pub refilled_entries: Counter,
+    /// Screenings settled, by `status`.
+    pub screenings: Labelled,
+    /// Actors rebuilt after their death, by `actor`.
+    pub actor_restarts: Labelled,
+    /// Messages whose handling panicked, by `actor`.
+    pub actor_panics: Labelled,
+}
+
+impl Metrics {
+    /// All at zero.
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("lookout");
+        macro_rules! register {
+            ($name:literal, $help:literal, $kind:ty) => {{
+                let metric = <$kind>::default();
+                registry.register($name, $help, metric.clone());
+                metric
+            }};
+        }
+        Self {
+            connections: register!("connections", "Open streams", Gauge),
+            connections_opened: register!("connections_opened", "Streams opened", Counter),
+            connections_refused: register!("connections_refused", "Streams refused", Labelled),
+            connections_closed: register!("connections_closed", "Streams ended", Labelled),
+            queue_overflows: register!("queue_overflows", "Live frames that found a full queue", Counter),
+            catch_ups: register!("catch_ups", "Times that a session began to read from the log", Counter),
+            replayed_entries: register!("replayed_entries", "Entries sent from memory or the store instead of live", Counter),
+            mailbox_full: register!("mailbox_full", "Broadcasts that found a session's mailbox full", Counter),
+            webhook_answers: register!("webhook_answers", "Webhook answers", Labelled),
+            duplicates: register!("duplicates", "Events that were there before", Counter),
+            dead_letters: register!("dead_letters", "Bodies and items that could not be used", Counter),
+            unrouted: register!("unrouted", "Notifications that name nobody", Counter),
+            dropped_keys: register!("dropped_keys", "Keys dropped by sanitising", Counter),
+            store_failures: register!("store_failures", "Commits that failed", Counter),
+            refilled_entries: register!("refilled_entries", "Entries broadcast from the store because their message was lost", Counter),
+            screenings: register!("screenings", "Screenings settled", Labelled),
+            actor_restarts: register!("actor_restarts", "Actors rebuilt after their death", Labelled),
+            actor_panics: register!("actor_panics", "Messages whose handling panicked", Labelled),
+            registry,
+        }
+    }
+
+    /// The OpenMetrics text of everything.
+    pub fn to_text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,79 @@
+//! The ordered stop: nothing acknowledged is lost, every stream ends as HTTP wants it, all within `server.shutdown_grace`.
+
+use std::{sync::atomic::Ordering, time::Duration};
+
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    time::{Instant, timeout_at},
+};
+
+use crate::{
+    actors::{line::Stop, session_supervisor::SayGoodbye},
+    app::App,
+};
+
+/// The part of the grace that is left for the listeners and the store when everything before took as long as it could.
+const RESERVE: f64 = 0.2;
+
+/// The signals that end the server in order. Made before the server starts, so that none is missed.
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Takes SIGTERM and SIGINT over from the system.
+    pub fn new() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Waits for the first of them.
+    pub async fn wait(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
+impl App {
+    /// Stops in order; returns when the store is closed.
+    pub async fn stop(mut self) {
+        let grace = self.config.server.shutdown_grace;
+        let begun = Instant::now();
+        let gentle = begun + grace.mul_f64(1.0 - RESERVE);
+        log::info!(target: "notifications", "event=stopping grace={grace:?}");
+
+        // 1. Not ready, and no new stream or webhook.
+        self.readiness.stopping.store(true, Ordering::Relaxed);
+        self.supervisor.send(SayGoodbye);
+        // 2. Webhooks under way are answered: each gives its permit back when it is durable.
+        let all = u32::try_from(self.config.ingest.max_in_flight).unwrap_or(u32::MAX);
+        if timeout_at(gentle, self.permits.acquire_many(all)).await.is_err() {
+            log::warn!(target: "notifications", "event=stop_webhooks_cut_off");
+        }
+        self.permits.close();
+        // 3. Streams have been told when to come back, and end once their last frames are sent.
+        if timeout_at(gentle, self.open.wait_for(|open| *open == 0)).await.is_err() {
+            log::warn!(target: "sse", "event=stop_streams_cut_off open={}", *self.open.borrow());
+        }
+        // 4. Answers still in the sockets' buffers leave; idle connections close.
+        let graceful = futures_util::future::join_all(self.listeners.outer.iter().map(|server| server.stop(true)));
+        if timeout_at(begun + grace.mul_f64(1.0 - RESERVE / 2.0), graceful).await.is_err() {
+            for server in &self.listeners.outer {
+                server.stop(false).await;
+            }
+        }
+        // 5. The pipeline and the store.
+        self.guardian.abort();
+        self.supervisor.send(Stop);
+        if timeout_at(begun + grace, self.store.close()).await.is_err() {
+            log::warn!(target: "notifications", "event=stop_store_cut_off");
+        }
+        self.listeners.inner.stop(false).await;
+        for thread in &self.threads {
+            thread.stop();
+        }
+        log::info!(target: "notifications", "event=stopped took={:?}", Duration::from_millis(begun.elapsed().as_millis() as u64));
+    }
+}

@@ -1,6 +1,19 @@
 //! What an operator may set: typed sub-configurations, read from `config.toml`'s defaults, a file and the environment.
 
+mod fault;
+mod load;
+mod read;
+mod settings;
+mod units;
+mod validate;
+
+#[cfg(test)]
+mod tests;
+
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+pub use fault::{Fault, Faults, Source};
+pub use load::{Loaded, environment};
 
 /// The whole configuration, valid as it stands.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,0 +1,241 @@
+//! From settings to the typed configuration, each value within its bounds.
+//!
+//! A refused value becomes a fault and a stand-in takes its place, so that reading goes on to the next mistake.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
+
+use bytesize::ByteSize;
+use log::LevelFilter;
+
+use super::{
+    Admin, Audience, Auth, AuthMode, Config, Cors, Ingest, Log, LogFormat, Mailbox, Provider, Screening, Server, Store,
+    StoreKind, Stream,
+    fault::Fault,
+    settings::{Setting, Settings},
+    units::{self, Refusal},
+};
+
+const STAND_IN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+const INSTANT: Duration = Duration::ZERO;
+const SHORTEST: Duration = Duration::from_millis(1);
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+const YEAR: Duration = Duration::from_secs(31_557_600);
+const CENTURY: Duration = Duration::from_secs(31_557_600 * 100);
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+
+/// actix takes no more worker threads.
+const MOST_WORKERS: u64 = 512;
+/// actix reads 0 as no bound; far above this a mailbox hides an overload instead of showing it.
+const MAILBOX: RangeInclusive<u64> = 1..=65_536;
+
+/// Reads the whole configuration; `folder` is where relative watch-lists are. With any fault it must not be used.
+pub(super) fn read(settings: &Settings, folder: &Path, faults: &mut Vec<Fault>) -> Config {
+    let mut r = Reader { settings, faults };
+    Config {
+        server: Server {
+            bind: r.address("server.bind"),
+            workers: r.workers("server.workers"),
+            shutdown_grace: r.duration("server.shutdown_grace", INSTANT..=HOUR),
+        },
+        ingest: Ingest {
+            bind: r.optional_address("ingest.bind"),
+            max_body: r.size("ingest.max_body", KIB..=256 * MIB),
+            max_batch: r.number("ingest.max_batch", 1..=100_000),
+            max_in_flight: r.number("ingest.max_in_flight", 1..=65_536),
+            body_timeout: r.duration("ingest.body_timeout", SHORTEST..=HOUR),
+        },
+        stream: Stream {
+            max_connections: r.number("stream.max_connections", 1..=1_000_000),
+            max_connections_per_user: r.number("stream.max_connections_per_user", 0..=1_000_000),
+            queue_size: r.number("stream.queue_size", 1..=65_536),
+            recent: r.size("stream.recent", 0..=GIB),
+            stall_timeout: r.duration("stream.stall_timeout", SHORTEST..=DAY),
+            connection_timeout: r.duration("stream.connection_timeout", SHORTEST..=DAY),
+            heartbeat_interval: r.duration("stream.heartbeat_interval", SHORTEST..=DAY),
+            max_lifetime: r.duration_or("stream.max_lifetime", "off", SHORTEST..=YEAR),
+            retry: r.duration("stream.retry", SHORTEST..=HOUR),
+            audience: r.word("stream.audience", [("everyone", Audience::Everyone), ("owner", Audience::Owner)]),
+        },
+        auth: Auth {
+            mode: r.word("auth.mode", [("list", AuthMode::List), ("open", AuthMode::Open)]),
+            users: r.texts("auth.users", units::name),
+        },
+        cors: Cors {
+            allowed_origins: r.texts("cors.allowed_origins", units::origin),
+            allow_credentials: r.boolean("cors.allow_credentials"),
+        },
+        screening: Screening {
+            provider: r.word("screening.provider", [("list", Provider::List), ("none", Provider::None)]),
+            lists: r.texts("screening.lists", units::name).iter().map(|file| folder.join(file)).collect(),
+            reload_interval: r.duration("screening.reload_interval", SHORTEST..=DAY),
+            deliver_within: r.duration("screening.deliver_within", INSTANT..=DAY),
+            give_up_after: r.duration("screening.give_up_after", SHORTEST..=YEAR),
+            max_list_age: r.duration("screening.max_list_age", SHORTEST..=YEAR),
+            skip_vessel_types: r.texts("screening.skip_vessel_types", units::name),
+            max_in_flight: r.number("screening.max_in_flight", 1..=65_536),
+        },
+        store: Store {
+            kind: r.word("store.kind", [("embedded", StoreKind::Embedded)]),
+            path: r.path("store.path"),
+            retention: r.duration_or("store.retention", "forever", SHORTEST..=CENTURY),
+            read_connections: r.number("store.read_connections", 1..=64),
+            max_commit: r.number("store.max_commit", 1..=100_000),
+        },
+        admin: Admin { bind: r.address("admin.bind") },
+        log: Log {
+            level: r.word(
+                "log.level",
+                [
+                    ("error", LevelFilter::Error),
+                    ("warn", LevelFilter::Warn),
+                    ("info", LevelFilter::Info),
+                    ("debug", LevelFilter::Debug),
+                    ("trace", LevelFilter::Trace),
+                ],
+            ),
+            format: r.word("log.format", [("text", LogFormat::Text), ("json", LogFormat::Json)]),
+        },
+        mailbox: Mailbox {
+            webhook_handler: r.number("mailbox.webhook_handler", MAILBOX),
+            archivist: r.number("mailbox.archivist", MAILBOX),
+            screener: r.number("mailbox.screener", MAILBOX),
+            broadcaster: r.number("mailbox.broadcaster", MAILBOX),
+            relay: r.number("mailbox.relay", MAILBOX),
+            session: r.number("mailbox.session", MAILBOX),
+            session_supervisor: r.number("mailbox.session_supervisor", MAILBOX),
+        },
+    }
+}
+
+struct Reader<'a> {
+    settings: &'a Settings,
+    faults: &'a mut Vec<Fault>,
+}
+
+impl<'a> Reader<'a> {
+    /// A key's value, or a fault and none.
+    fn take<T>(&mut self, key: &'static str, parse: impl FnOnce(&'a Setting) -> Result<T, Refusal>) -> Option<T> {
+        let setting = self.settings.get(key)?;
+        match parse(setting) {
+            Ok(value) => Some(value),
+            Err(refusal) => {
+                self.refuse(key, setting, refusal);
+                None
+            }
+        }
+    }
+
+    fn refuse(&mut self, key: &'static str, setting: &Setting, refusal: Refusal) {
+        let (key, set_by) = (key.to_owned(), setting.set_by.clone());
+        self.faults.push(match refusal {
+            Refusal::Type(expected) => Fault::WrongType { key, set_by, expected, found: setting.value.type_str() },
+            Refusal::Value(reason) => Fault::Impossible { key, set_by, reason },
+        });
+    }
+
+    fn number(&mut self, key: &'static str, range: RangeInclusive<u64>) -> usize {
+        self.take(key, |setting| as_usize(within(units::whole_number(setting)?, &range, u64::to_string)?)).unwrap_or(1)
+    }
+
+    fn size(&mut self, key: &'static str, range: RangeInclusive<u64>) -> usize {
+        let show = |bytes: &u64| ByteSize(*bytes).to_string();
+        self.take(key, |setting| as_usize(within(units::size(setting)?, &range, show)?)).unwrap_or(1)
+    }
+
+    fn workers(&mut self, key: &'static str) -> usize {
+        match self.number(key, 0..=MOST_WORKERS) {
+            0 => thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS as usize),
+            workers => workers,
+        }
+    }
+
+    fn duration(&mut self, key: &'static str, range: RangeInclusive<Duration>) -> Duration {
+        self.take(key, |setting| within(units::duration(setting)?, &range, show_duration)).unwrap_or(SHORTEST)
+    }
+
+    /// A duration, or the word that means none.
+    fn duration_or(&mut self, key: &'static str, none: &str, range: RangeInclusive<Duration>) -> Option<Duration> {
+        let parse = |setting| match units::text(setting) {
+            Ok(word) if word == none => Ok(None),
+            _ => match units::duration(setting).and_then(|duration| within(duration, &range, show_duration)) {
+                Ok(duration) => Ok(Some(duration)),
+                Err(Refusal::Value(reason)) => Err(Refusal::Value(format!("{reason}; {none:?} is none"))),
+                Err(refusal) => Err(refusal),
+            },
+        };
+        self.take(key, parse).flatten()
+    }
+
+    fn boolean(&mut self, key: &'static str) -> bool {
+        self.take(key, units::boolean).unwrap_or_default()
+    }
+
+    fn address(&mut self, key: &'static str) -> SocketAddr {
+        self.take(key, |setting| units::address(units::text(setting)?)).unwrap_or(STAND_IN)
+    }
+
+    fn optional_address(&mut self, key: &'static str) -> Option<SocketAddr> {
+        let parse = |setting| match units::text(setting)? {
+            "" => Ok(None),
+            text => units::address(text).map(Some),
+        };
+        self.take(key, parse).flatten()
+    }
+
+    fn path(&mut self, key: &'static str) -> PathBuf {
+        let parse = |setting| match units::text(setting)? {
+            "" => Err(Refusal::Value("must name a file, is empty".to_owned())),
+            text => Ok(PathBuf::from(text)),
+        };
+        self.take(key, parse).unwrap_or_default()
+    }
+
+    /// One of some words, each with its meaning.
+    fn word<T: Copy, const N: usize>(&mut self, key: &'static str, words: [(&str, T); N]) -> T {
+        let parse = |setting| {
+            let text = units::text(setting)?;
+            words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning).ok_or_else(|| {
+                let all = words.map(|(word, _)| format!("{word:?}")).join(", ");
+                Refusal::Value(format!("must be {}{all}, is {text:?}", if N > 1 { "one of " } else { "" }))
+            })
+        };
+        self.take(key, parse).unwrap_or(words[0].1)
+    }
+
+    /// A list of texts, with one fault for each entry that is refused.
+    fn texts(&mut self, key: &'static str, check: fn(&str) -> Result<(), Refusal>) -> Vec<String> {
+        let Some((setting, texts)) = self.take(key, |setting| Ok((setting, units::texts(setting)?))) else {
+            return Vec::new();
+        };
+        for refusal in texts.iter().filter_map(|text| check(text).err()) {
+            self.refuse(key, setting, refusal);
+        }
+        texts.into_iter().map(str::to_owned).collect()
+    }
+}
+
+fn within<T: PartialOrd>(value: T, range: &RangeInclusive<T>, show: impl Fn(&T) -> String) -> Result<T, Refusal> {
+    if range.contains(&value) {
+        return Ok(value);
+    }
+    Err(Refusal::Value(format!("must be {} to {}, is {}", show(range.start()), show(range.end()), show(&value))))
+}
+
+fn as_usize(value: u64) -> Result<usize, Refusal> {
+    usize::try_from(value).map_err(|_| Refusal::Value(format!("{value} is more than this machine can address")))
+}
+
+fn show_duration(duration: &Duration) -> String {
+    humantime::format_duration(*duration).to_string()
+}

@@ -1,0 +1,247 @@
+//! Each kind of fault, its words, and that none hides another.
+//!
+//! The words are compared because they are what an operator has to go by.
+
+use super::*;
+
+#[test]
+fn a_value_that_a_key_cannot_have_is_refused_by_name() {
+    let table = [
+        ("server.bind", "'localhost:8000'", "IP address with a port"),
+        ("server.bind", "''", "IP address with a port"),
+        ("server.workers", "513", "must be 0 to 512, is 513"),
+        ("server.workers", "-1", "must not be negative, is -1"),
+        ("server.shutdown_grace", "'2h'", "must be 0s to 1h, is 2h"),
+        ("ingest.bind", "'8002'", "IP address with a port"),
+        ("ingest.max_body", "0", "must be 1.0 KiB to 256.0 MiB, is 0 B"),
+        ("ingest.max_body", "'1TiB'", "is 1.0 TiB"),
+        ("ingest.max_batch", "0", "must be 1 to 100000, is 0"),
+        ("ingest.max_in_flight", "0", "must be 1 to 65536, is 0"),
+        ("ingest.body_timeout", "'0s'", "must be 1ms to 1h, is 0s"),
+        ("stream.max_connections", "0", "must be 1 to 1000000, is 0"),
+        ("stream.max_connections_per_user", "1000001", "must be 0 to 1000000"),
+        ("stream.queue_size", "0", "must be 1 to 65536, is 0"),
+        ("stream.recent", "'2GiB'", "must be 0 B to 1.0 GiB, is 2.0 GiB"),
+        ("stream.recent", "'much'", "must be a size such as \"1MiB\""),
+        ("stream.stall_timeout", "'0s'", "must be 1ms to 1day, is 0s"),
+        ("stream.connection_timeout", "'2d'", "must be 1ms to 1day, is 2days"),
+        ("stream.heartbeat_interval", "'0s'", "must be 1ms to 1day, is 0s"),
+        ("stream.heartbeat_interval", "'30'", "time unit needed"),
+        ("stream.max_lifetime", "'0s'", "must be 1ms to 1year, is 0s; \"off\" is none"),
+        ("stream.max_lifetime", "'never'", "\"off\" is none"),
+        ("stream.retry", "'0s'", "must be 1ms to 1h, is 0s"),
+        ("stream.audience", "'nobody'", "must be one of \"everyone\", \"owner\", is \"nobody\""),
+        ("auth.mode", "'jwt'", "must be one of \"list\", \"open\", is \"jwt\""),
+        ("auth.users", "['a', ' b']", "blanks around it, has \" b\""),
+        ("auth.users", "['']", "has \"\""),
+        ("cors.allowed_origins", "['dash.example.com']", "it has no scheme"),
+        ("screening.provider", "'List'", "must be one of \"list\", \"none\""),
+        ("screening.lists", "['']", "entry that is empty"),
+        ("screening.reload_interval", "'0s'", "must be 1ms to 1day"),
+        ("screening.deliver_within", "'2d'", "must be 0s to 1day"),
+        ("screening.give_up_after", "'0s'", "must be 1ms to 1year"),
+        ("screening.max_list_age", "'2years'", "must be 1ms to 1year, is 2years"),
+        ("screening.skip_vessel_types", "['']", "entry that is empty"),
+        ("screening.max_in_flight", "0", "must be 1 to 65536, is 0"),
+        ("store.kind", "'mongodb'", "must be \"embedded\", is \"mongodb\""),
+        ("store.path", "''", "must name a file"),
+        ("store.retention", "'0s'", "must be 1ms to 100years, is 0s; \"forever\" is none"),
+        ("store.read_connections", "0", "must be 1 to 64, is 0"),
+        ("store.max_commit", "0", "must be 1 to 100000, is 0"),
+        ("log.level", "'loud'", "must be one of \"error\", \"warn\", \"info\", \"debug\", \"trace\", is \"loud\""),
+        ("log.format", "'xml'", "must be one of \"text\", \"json\""),
+        ("mailbox.webhook_handler", "0", "must be 1 to 65536, is 0"),
+        ("mailbox.archivist", "0", "must be 1 to 65536, is 0"),
+        ("mailbox.screener", "0", "must be 1 to 65536, is 0"),
+        ("mailbox.broadcaster", "0", "must be 1 to 65536, is 0"),
+        ("mailbox.relay", "0", "must be 1 to 65536, is 0"),
+        ("mailbox.session", "65537", "must be 1 to 65536, is 65537"),
+        ("mailbox.session_supervisor", "0", "must be 1 to 65536, is 0"),
+    ];
+    for (key, value, words) in table {
+        let lines = fault_lines(&one_key(key, value), &[]);
+        assert_eq!(lines.len(), 1, "{key} = {value}: {lines:?}");
+        assert!(lines[0].starts_with(&format!("{key} (lookout.toml): ")), "{lines:?}");
+        assert!(lines[0].contains(words), "{key} = {value}: {lines:?}");
+    }
+}
+
+#[test]
+fn values_at_their_bounds_are_taken() {
+    for (key, value) in [
+        ("server.shutdown_grace", "'0s'"),
+        ("ingest.max_body", "1024"),
+        ("ingest.max_body", "'256MiB'"),
+        ("stream.queue_size", "1"),
+        ("stream.recent", "0"),
+        ("stream.retry", "'1ms'"),
+        ("stream.stall_timeout", "'300s'"),
+        ("stream.heartbeat_interval", "'299s'"),
+        ("screening.deliver_within", "'0s'"),
+        ("screening.deliver_within", "'10m'"),
+        ("screening.max_list_age", "'1year'"),
+        ("mailbox.session", "65536"),
+    ] {
+        assert!(load(&one_key(key, value), &[]).is_ok(), "{key} = {value}");
+    }
+}
+
+#[test]
+fn combinations_that_cannot_work_are_refused_by_both_names() {
+    let table: [(&str, &[&str]); 14] = [
+        ("[stream]\nheartbeat_interval = '300s'", &["stream.heartbeat_interval", "stream.connection_timeout"]),
+        ("[stream]\nstall_timeout = '301s'", &["stream.stall_timeout", "stream.connection_timeout"]),
+        ("[screening]\ndeliver_within = '11m'", &["screening.deliver_within", "screening.give_up_after"]),
+        ("[store]\nretention = '10m'", &["store.retention", "screening.give_up_after"]),
+        ("[cors]\nallow_credentials = true", &["cors.allowed_origins", "cors.allow_credentials"]),
+        ("[cors]\nallowed_origins = ['*', 'https://a.example']", &["cors.allowed_origins"]),
+        ("[auth]\nmode = 'open'\n[server]\nbind = '0.0.0.0:80'", &["auth.mode", "server.bind"]),
+        ("[auth]\nmode = 'open'\n[ingest]\nbind = '[::]:80'", &["auth.mode", "ingest.bind"]),
+        ("[auth]\nmode = 'open'\n[admin]\nbind = '10.0.0.1:80'", &["auth.mode", "admin.bind"]),
+        ("[admin]\nbind = '127.0.0.1:8000'", &["server.bind", "admin.bind"]),
+        ("[admin]\nbind = '0.0.0.0:8000'", &["server.bind", "admin.bind"]),
+        ("[admin]\nbind = '[::]:8000'", &["server.bind", "admin.bind"]),
+        ("[ingest]\nbind = '127.0.0.1:8000'", &["server.bind", "ingest.bind"]),
+        ("[ingest]\nbind = '[::ffff:127.0.0.1]:8001'", &["admin.bind", "ingest.bind"]),
+    ];
+    for (text, keys) in table {
+        let faults = load(text, &[]).unwrap_err();
+        let found: Vec<_> = faults.iter().map(Fault::keys).collect();
+        assert_eq!(found, [keys], "{text}: {faults}");
+    }
+}
+
+#[test]
+fn open_to_anybody_is_fine_on_loopback_and_port_0_is_never_shared() {
+    for text in [
+        "[auth]\nmode = 'open'\n[server]\nbind = '[::1]:8000'\n[ingest]\nbind = '127.9.9.9:8000'",
+        "[server]\nbind = '127.0.0.1:0'\n[admin]\nbind = '127.0.0.1:0'\n[ingest]\nbind = '127.0.0.1:0'",
+        "[server]\nbind = '0.0.0.0:8000'\n[admin]\nbind = '[::1]:8000'",
+    ] {
+        assert!(load(text, &[]).is_ok(), "{text}");
+    }
+}
+
+#[test]
+fn a_conflict_names_who_set_each_side() {
+    let lines = fault_lines("[stream]\nconnection_timeout = '20s'", &[("LOOKOUT__STREAM__HEARTBEAT_INTERVAL", "25s")]);
+    assert!(
+        lines[0].starts_with(
+            "stream.heartbeat_interval (LOOKOUT__STREAM__HEARTBEAT_INTERVAL), stream.connection_timeout (lookout.toml): "
+        ),
+        "{lines:?}"
+    );
+    let lines = fault_lines("[stream]\nconnection_timeout = '30s'", &[]);
+    assert!(lines[0].starts_with("stream.heartbeat_interval (default), stream.connection_timeout (lookout.toml): "), "{lines:?}");
+}
+
+#[test]
+fn a_refused_value_makes_no_conflict_of_its_own() {
+    let lines = fault_lines("[stream]\nconnection_timeout = 'long'\nheartbeat_interval = '400s'\n[admin]\nbind = 'x'", &[]);
+    assert_eq!(lines.len(), 2, "{lines:?}");
+}
+
+#[test]
+fn a_wrong_type_says_what_is_taken_and_what_was_found() {
+    for (key, value, words) in [
+        ("stream.queue_size", "'50'", "must be a whole number, is string"),
+        ("stream.queue_size", "1.5", "must be a whole number, is float"),
+        ("stream.retry", "3", "must be a duration such as \"30s\", is integer"),
+        ("stream.max_lifetime", "false", "must be a duration such as \"30s\", is boolean"),
+        ("stream.recent", "true", "must be a size such as \"1MiB\", is boolean"),
+        ("cors.allow_credentials", "'yes'", "must be true or false, is string"),
+        ("auth.users", "'a'", "must be a list of texts such as [\"a\", \"b\"], is string"),
+        ("auth.users", "['a', 1]", "must be a list of texts such as [\"a\", \"b\"], is array"),
+        ("server.bind", "8000", "must be text, is integer"),
+        ("log.level", "{ sse = 'debug' }", "must be text, is table"),
+    ] {
+        assert_eq!(fault_lines(&one_key(key, value), &[]), [format!("{key} (lookout.toml): {words}")]);
+    }
+    assert_eq!(fault_lines("stream = 5", &[]), ["stream (lookout.toml): must be a section, is integer"]);
+    assert_eq!(
+        load_variables(&[("LOOKOUT__AUTH__USERS", "a,b")]).unwrap_err().to_string(),
+        "auth.users (LOOKOUT__AUTH__USERS): must be a list of texts such as [\"a\", \"b\"], is string"
+    );
+}
+
+#[test]
+fn unknown_names_are_refused_with_what_was_meant() {
+    for (text, line) in [
+        ("[stream]\nqueue_sise = 1", "stream.queue_sise (lookout.toml): unknown, did you mean stream.queue_size?"),
+        ("[server]\nqueue_size = 1", "server.queue_size (lookout.toml): unknown, did you mean stream.queue_size?"),
+        ("queue_size = 1", "queue_size (lookout.toml): unknown, did you mean stream.queue_size?"),
+        ("[steam]\nqueue_size = 1\nretry = '1s'", "steam (lookout.toml): unknown, did you mean [stream]?"),
+        ("[cluster]\nkind = 'redis'", "cluster (lookout.toml): unknown"),
+        ("[stream]\nzzz = 1", "stream.zzz (lookout.toml): unknown"),
+        ("[ingest.signature]\nscheme = 'none'", "ingest.signature (lookout.toml): unknown"),
+        ("\"a\\nb\" = 1", "a\\nb (lookout.toml): unknown"),
+    ] {
+        assert_eq!(fault_lines(text, &[]), [line]);
+    }
+    let meant = ", did you mean LOOKOUT__STREAM__QUEUE_SIZE?";
+    for (name, key, meant) in [
+        ("LOOKOUT__STREAM__QUEUE_SISE", "stream.queue_sise", meant),
+        ("LOOKOUT__STEAM__QUEUE_SISE", "steam.queue_sise", meant),
+        ("LOOKOUT__stream__queue_size", "stream.queue_size", meant),
+        ("LOOKOUT__INGEST__SIGNATURE__SCHEME", "ingest.signature.scheme", ""),
+        ("LOOKOUT__STREAM", "stream", ""),
+        ("LOOKOUT__", "", ""),
+    ] {
+        let faults = load_variables(&[(name, "1")]).unwrap_err();
+        assert_eq!(faults.to_string(), format!("{key} ({name}): unknown{meant}"));
+    }
+}
+
+#[test]
+fn all_faults_are_told_at_once() {
+    let text =
+        "[stream]\nqueue_size = 0\nretry = 3\nwhatever = 1\nheartbeat_interval = '1h'\n[auth]\nusers = ['', ' ']\n[x]\ny = 1";
+    let lines = fault_lines(text, &[("LOOKOUT__MAILBOX__RELAY", "0"), ("LOOKOUT__NO__SUCH", "1")]);
+    for start in [
+        "stream.whatever (lookout.toml)",
+        "x (lookout.toml)",
+        "no.such (LOOKOUT__NO__SUCH)",
+        "stream.queue_size (lookout.toml)",
+        "stream.retry (lookout.toml)",
+        "auth.users (lookout.toml)",
+        "mailbox.relay (LOOKOUT__MAILBOX__RELAY)",
+        "stream.heartbeat_interval (lookout.toml), stream.connection_timeout (default)",
+    ] {
+        assert!(lines.iter().any(|line| line.starts_with(start)), "{start}: {lines:#?}");
+    }
+    assert_eq!(lines.len(), 9, "both users are told: {lines:#?}");
+}
+
+#[test]
+fn a_syntax_error_names_line_and_column_without_showing_the_line() {
+    let lines = fault_lines("[stream]\n# é\nqueue_size = = 5 # secret\n[auth\n", &[("LOOKOUT__STREAM__RETRY", "soon")]);
+    assert!(lines[0].starts_with("lookout.toml: line 3, column 14: "), "{lines:#?}");
+    assert!(lines.iter().any(|line| line.starts_with("lookout.toml: line 4, ")), "{lines:#?}");
+    assert!(lines.iter().any(|line| line.starts_with("stream.retry (LOOKOUT__STREAM__RETRY): ")), "{lines:#?}");
+    assert!(!lines.concat().contains("secret"));
+
+    let twice = fault_lines("[stream]\nqueue_size = 5\nqueue_size = 6\n", &[]);
+    assert!(twice[0].starts_with("lookout.toml: line 3, column 1: duplicate key"), "{twice:?}");
+    let huge = fault_lines("[stream]\nqueue_size = 99999999999999999999\n", &[]);
+    assert!(huge[0].starts_with("lookout.toml: line 2, column 14: "), "{huge:?}");
+}
+
+#[test]
+fn a_variable_is_not_held_against_a_file_that_could_not_be_read() {
+    let text = "[stream]\nconnection_timeout = '2h'\nqueue_size = \n";
+    let lines = fault_lines(text, &[("LOOKOUT__STREAM__HEARTBEAT_INTERVAL", "1h")]);
+    assert!(lines.iter().all(|line| line.starts_with("lookout.toml: line 3, ")), "{lines:#?}");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_a_fault_beside_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("absent.toml");
+    let faults = Config::load(Some(&path), owned(&[("LOOKOUT__STREAM__QUEUE_SIZE", "0")])).unwrap_err();
+    let found: Vec<_> = faults.iter().collect();
+    assert!(matches!(found[..], [Fault::Unreadable { .. }, Fault::Impossible { .. }]), "{faults}");
+
+    fs::write(&path, b"[stream]\n\xff").unwrap();
+    let faults = Config::load(Some(&path), owned(&[])).unwrap_err();
+    assert!(faults.to_string().contains("UTF-8"), "{faults}");
+}

@@ -1,0 +1,162 @@
+//! What values mean together: combinations that cannot work, and those that work but are risky.
+//!
+//! Each value alone has been read within its bounds; what is left are pairs that no bound can express.
+
+use std::{net::SocketAddr, time::Duration};
+
+use super::{
+    Audience, AuthMode, Config, Provider,
+    fault::{Fault, Source},
+    settings::Settings,
+};
+
+/// The longest retry schedule among webhook senders is a little over three days.
+const LONGEST_RETRY: Duration = Duration::from_secs(4 * 24 * 3600);
+
+/// Bodies in memory beyond this are more than a small machine has.
+const MUCH_MEMORY: usize = 2 << 30;
+
+/// Adds a fault for each combination that cannot work. One with a value that is a fault already is not looked at.
+pub(super) fn check_together(config: &Config, settings: &Settings, faults: &mut Vec<Fault>) {
+    let mut check = Check { settings, faults };
+    let (stream, screening, cors) = (&config.stream, &config.screening, &config.cors);
+    check.refuse_if(
+        stream.heartbeat_interval >= stream.connection_timeout,
+        &["stream.heartbeat_interval", "stream.connection_timeout"],
+        "heartbeat_interval must be shorter than connection_timeout, else quiet clients that are well are disconnected",
+    );
+    check.refuse_if(
+        stream.stall_timeout > stream.connection_timeout,
+        &["stream.stall_timeout", "stream.connection_timeout"],
+        "stall_timeout must not be longer than connection_timeout, else it never acts",
+    );
+    check.refuse_if(
+        screening.deliver_within > screening.give_up_after,
+        &["screening.deliver_within", "screening.give_up_after"],
+        "deliver_within must not be longer than give_up_after, else screenings end before they may be pending",
+    );
+    check.refuse_if(
+        config.store.retention.is_some_and(|retention| retention <= screening.give_up_after),
+        &["store.retention", "screening.give_up_after"],
+        "retention must be longer than give_up_after, else notifications are deleted while they are screened",
+    );
+    let wildcard = cors.allowed_origins.iter().any(|origin| origin == "*");
+    check.refuse_if(
+        wildcard && cors.allow_credentials,
+        &["cors.allowed_origins", "cors.allow_credentials"],
+        "\"*\" and allow_credentials exclude each other, name the origins",
+    );
+    check.refuse_if(
+        wildcard && cors.allowed_origins.len() > 1,
+        &["cors.allowed_origins"],
+        "\"*\" stands alone, beside it other origins mean nothing",
+    );
+    let listeners = listeners(config);
+    for (key, address) in &listeners {
+        check.refuse_if(
+            config.auth.mode == AuthMode::Open && !is_loopback(address),
+            &["auth.mode", key],
+            &format!("mode \"open\" lets anybody in, so every listener must be on loopback and {address} is not"),
+        );
+    }
+    for (i, (key, address)) in listeners.iter().enumerate() {
+        for (other_key, other) in &listeners[..i] {
+            let instead =
+                if *key == "ingest.bind" && address == other { ", to share the listener leave ingest.bind empty" } else { "" };
+            check.refuse_if(
+                clash(address, other),
+                &[other_key, key],
+                &format!("two listeners cannot share {other} and {address}{instead}"),
+            );
+        }
+    }
+}
+
+/// What is allowed but an operator should have chosen knowingly, one sentence each.
+pub(super) fn warnings(config: &Config) -> Vec<String> {
+    let public = !is_loopback(&config.server.bind);
+    let webhook = config.ingest.bind.unwrap_or(config.server.bind);
+    let webhook_key = if config.ingest.bind.is_some() { "ingest.bind" } else { "server.bind" };
+    let list_mode = config.auth.mode == AuthMode::List;
+    let risks = [
+        (
+            public && config.cors.allowed_origins.iter().any(|origin| origin == "*"),
+            "cors.allowed_origins is \"*\" and server.bind is not on loopback: any page may read the streams through its visitors"
+                .to_owned(),
+        ),
+        (
+            public && list_mode,
+            "auth.mode is \"list\" and server.bind is not on loopback: whoever knows a user id may read as that user".to_owned(),
+        ),
+        (
+            public && config.stream.audience == Audience::Everyone,
+            "stream.audience is \"everyone\" and server.bind is not on loopback: every user sees every owner's notifications"
+                .to_owned(),
+        ),
+        (
+            !is_loopback(&webhook),
+            format!("{webhook_key} is not on loopback and webhooks are not signed: whoever reaches {webhook} may post events"),
+        ),
+        (
+            !is_loopback(&config.admin.bind),
+            format!("admin.bind is not on loopback: whoever reaches {} may read metrics and actors", config.admin.bind),
+        ),
+        (list_mode && config.auth.users.is_empty(), "auth.users is empty: nobody can connect".to_owned()),
+        (
+            config.screening.provider == Provider::List && config.screening.lists.is_empty(),
+            "screening.lists is empty: every screening result is UNKNOWN".to_owned(),
+        ),
+        (
+            config.screening.provider == Provider::None && !config.screening.lists.is_empty(),
+            "screening.provider is \"none\": screening.lists is not read and every screening result is UNKNOWN".to_owned(),
+        ),
+        (
+            config.store.retention.is_some_and(|retention| retention < LONGEST_RETRY),
+            "store.retention is below 4 days: an event that a sender repeats later than that is delivered twice".to_owned(),
+        ),
+        (
+            config.ingest.max_body.saturating_mul(config.ingest.max_in_flight) > MUCH_MEMORY,
+            "ingest.max_body times ingest.max_in_flight is over 2 GiB: so much memory may be taken by webhooks under way".to_owned(),
+        ),
+    ];
+    risks.into_iter().filter(|(risky, _)| *risky).map(|(_, warning)| warning).collect()
+}
+
+struct Check<'a> {
+    settings: &'a Settings,
+    faults: &'a mut Vec<Fault>,
+}
+
+impl Check<'_> {
+    fn refuse_if(&mut self, broken: bool, keys: &[&'static str], reason: &str) {
+        let known_bad = |key: &&str| self.faults.iter().any(|fault| is_of_one_value(fault) && fault.keys().contains(key));
+        if broken && !keys.iter().any(known_bad) {
+            let keys = keys.iter().map(|key| (*key, self.set_by(key))).collect();
+            self.faults.push(Fault::Conflict { keys, reason: reason.to_owned() });
+        }
+    }
+
+    fn set_by(&self, key: &str) -> Source {
+        self.settings.get(key).map_or(Source::Default, |setting| setting.set_by.clone())
+    }
+}
+
+fn is_of_one_value(fault: &Fault) -> bool {
+    matches!(fault, Fault::WrongType { .. } | Fault::Impossible { .. })
+}
+
+fn listeners(config: &Config) -> Vec<(&'static str, SocketAddr)> {
+    let mut listeners = vec![("server.bind", config.server.bind), ("admin.bind", config.admin.bind)];
+    listeners.extend(config.ingest.bind.map(|address| ("ingest.bind", address)));
+    listeners
+}
+
+fn is_loopback(address: &SocketAddr) -> bool {
+    address.ip().to_canonical().is_loopback()
+}
+
+/// Whether the second of two listeners would find its address in use. `[::]` listens on IPv4 as well.
+fn clash(a: &SocketAddr, b: &SocketAddr) -> bool {
+    let covers = |a: &SocketAddr, b: &SocketAddr| a.ip().is_unspecified() && (a.is_ipv6() || b.is_ipv4());
+    a.port() == b.port() && a.port() != 0 && (a.ip().to_canonical() == b.ip().to_canonical() || covers(a, b) || covers(b, a))
+}

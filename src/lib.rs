@@ -7,6 +7,7 @@
 
 pub mod config;
 pub mod notification;
+pub mod pages;
 pub mod sanitize;
 pub mod screening;
 pub mod store;

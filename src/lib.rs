@@ -5,6 +5,7 @@
 //! Arrows between the modules point down only:
 //! `main → app → http → actors → {screening, store, sanitize, metrics} → notification → {config, error}`.
 
+pub mod app;
 pub mod config;
 pub mod notification;
 pub mod sanitize;

@@ -1,0 +1,19 @@
+//! The hub seen from the wire: the real App, or the real binary, and clients that behave well, badly or not at all.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod support;
+
+mod admin;
+mod crash;
+mod history;
+mod hostile;
+mod limits;
+mod overflow;
+mod page;
+mod payloads;
+mod replay;
+mod screening;
+mod stop;
+mod stream;
+mod webhook;

@@ -1,0 +1,120 @@
+//! The real App in a thread of its own, on free ports and a store that vanishes with the test.
+
+use std::{net::SocketAddr, ops::Deref, path::Path, sync::Arc, sync::mpsc, thread::JoinHandle};
+
+use lookout::{app::App, config::Config, screening::Screener};
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+
+use super::Doors;
+
+/// A hub that is not running: its configuration and its store.
+pub struct Setup {
+    config: Config,
+    screener: Option<Arc<dyn Screener>>,
+    folder: TempDir,
+}
+
+impl Setup {
+    /// The defaults, on free ports and an empty store.
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut config = Config::defaults();
+        let free = SocketAddr::from(([127, 0, 0, 1], 0));
+        config.server.bind = free;
+        config.server.workers = 2;
+        config.admin.bind = free;
+        config.store.path = folder.path().join("lookout.db");
+        Self { config, screener: None, folder }
+    }
+
+    /// With another configuration.
+    pub fn with(mut self, change: impl FnOnce(&mut Config)) -> Self {
+        change(&mut self.config);
+        self
+    }
+
+    /// With another screener.
+    pub fn screened_by(mut self, screener: impl Screener) -> Self {
+        self.screener = Some(Arc::new(screener));
+        self
+    }
+
+    /// Where the store's files are.
+    pub fn store_folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Starts it.
+    pub fn start(self) -> Hub {
+        let (config, screener) = (self.config.clone(), self.screener.clone());
+        let (started, running) = mpsc::channel();
+        let (stop, stopped) = oneshot::channel();
+        let thread = std::thread::spawn(move || {
+            actix::System::new().block_on(async move {
+                let app = match screener {
+                    Some(screener) => App::start_with(config, screener).await,
+                    None => App::start(config).await,
+                };
+                let app = app.unwrap_or_else(|error| panic!("the hub does not start: {error}"));
+                let doors = Doors { public: app.public_addr(), ingest: app.ingest_addr(), admin: app.admin_addr() };
+                started.send(doors).expect("the test waits");
+                // An error means that the test has dropped its hub: a reason to stop, too.
+                let _ = stopped.await;
+                app.stop().await;
+            });
+        });
+        let doors = running.recv().expect("the hub has started");
+        Hub { doors, running: Some(Running { stop, thread }), setup: Some(self) }
+    }
+}
+
+/// A running hub. Stops when dropped.
+pub struct Hub {
+    doors: Doors,
+    running: Option<Running>,
+    setup: Option<Setup>,
+}
+
+struct Running {
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Running {
+    fn stop(self) {
+        let _ = self.stop.send(());
+        if self.thread.join().is_err() && !std::thread::panicking() {
+            panic!("the hub has panicked");
+        }
+    }
+}
+
+impl Hub {
+    /// A hub with the default configuration.
+    pub fn start() -> Self {
+        Setup::new().start()
+    }
+
+    /// Stops it in order; what it kept can be started again.
+    pub fn stop(mut self) -> Setup {
+        self.running.take().expect("it runs").stop();
+        self.setup.take().expect("it was set up")
+    }
+}
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.stop();
+        }
+    }
+}
+
+impl Deref for Hub {
+    type Target = Doors;
+
+    fn deref(&self) -> &Doors {
+        &self.doors
+    }
+}

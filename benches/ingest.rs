@@ -6,9 +6,8 @@
 
 use std::{
     io,
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     path::Path,
-    process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -18,19 +17,21 @@ use tokio::{
     net::TcpStream,
 };
 
+use server::Server;
+
+mod server;
+
 const SENDERS: usize = 64;
 const RUN: Duration = Duration::from_secs(10);
 const WARM_UP: Duration = Duration::from_secs(1);
 const SQLITE_RUN: Duration = Duration::from_secs(5);
 const ROWS_A_COMMIT: usize = 64;
-/// Linux counts a process's CPU time in hundredths of a second.
-const TICKS_A_SECOND: f64 = 100.0;
 
 fn main() {
     let folder = tempfile::tempdir().expect("a folder");
     let rows = sqlite_rows_a_second(folder.path());
     println!("sqlite   {rows:.0} rows/s (WAL, synchronous=FULL, {ROWS_A_COMMIT} rows a commit)");
-    let server = Server::start(folder.path());
+    let server = Server::start(folder.path(), &[]);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(load(server.address, "warm-up", WARM_UP));
     let before = server.cpu_seconds();
@@ -43,48 +44,6 @@ fn main() {
     println!("lookout  {:.0} acknowledged/s ({SENDERS} connections, {elapsed:.1} s)", count / elapsed);
     println!("         p50 {:.2} ms, p99 {:.2} ms, {:.1} µs of server CPU a webhook", at(0.50), at(0.99), cpu / count * 1e6);
     println!("ratio    {:.2}", count / elapsed / rows);
-}
-
-/// A server process on a store of its own. Killed when dropped.
-struct Server {
-    address: SocketAddr,
-    process: Child,
-}
-
-impl Server {
-    fn start(folder: &Path) -> Self {
-        let (address, admin) = (free_address(), free_address());
-        let mut command = Command::new(env!("CARGO_BIN_EXE_lookout"));
-        command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        command.env("LOOKOUT__SERVER__BIND", address.to_string()).env("LOOKOUT__ADMIN__BIND", admin.to_string());
-        let server = Self { address, process: command.spawn().expect("the binary starts") };
-        let start = Instant::now();
-        while std::net::TcpStream::connect(address).is_err() {
-            assert!(start.elapsed() < Duration::from_secs(10), "the server does not listen");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        server
-    }
-
-    /// User and system time so far.
-    fn cpu_seconds(&self) -> f64 {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id())).expect("the server runs");
-        // The name in brackets may hold blanks; the fields are counted behind it.
-        let (_, fields) = stat.rsplit_once(") ").expect("a stat line");
-        let fields: Vec<_> = fields.split(' ').collect();
-        (fields[11].parse::<f64>().expect("utime") + fields[12].parse::<f64>().expect("stime")) / TICKS_A_SECOND
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port")
 }
 
 /// Posts from all senders for so long: how long each acknowledgement took.

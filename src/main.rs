@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Parser, Subcommand};
 use lookout::{
     app::App,
-    config::{Config, Loaded},
+    config::{self, Config, Loaded},
     logging,
     shutdown::Signals,
     store::embedded::EmbeddedStore,
@@ -51,7 +51,7 @@ enum DeadLetters {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let loaded = match Config::load(arguments.config.as_deref(), std::env::vars()) {
+    let loaded = match Config::load(arguments.config.as_deref(), config::environment()) {
         Ok(loaded) => loaded,
         Err(faults) => {
             eprintln!("{faults}");

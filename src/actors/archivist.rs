@@ -4,7 +4,9 @@
 //!
 //! * receives: `Keep` (webhook handler); `Settle`, `ReleaseOverdue` (screener)
 //! * sends: `Publish` to the broadcaster, `Wake` to the screener, answers to who asked
-//! * when full: never refuses; what can wait here is bounded by `ingest.max_in_flight` and `screening.max_in_flight`
+//! * when full: a `Keep` is not queued and its webhook answered 503; a `Settle` is queued all the same, there are at most
+//!   `screening.max_in_flight` of them; what was taken out of the mailbox and waits for the commit under way is bounded by
+//!   `ingest.max_in_flight` and `screening.max_in_flight`
 //! * when it dies: nothing that waits is acknowledged; the session supervisor builds it again, the broadcaster and the
 //!   screener find in the store what they were not told
 //! * runs on: the pipeline thread; the store's own thread writes

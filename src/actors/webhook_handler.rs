@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use actix::{Actor, ActorContext, Context, Handler, Message};
+use actix::{Actor, ActorContext, Context, Handler, Message, prelude::SendError};
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
@@ -110,6 +110,11 @@ impl WebhookHandler {
             // Who has hung up meanwhile is not told; it will ask again and find a duplicate.
             let _ = reply.send(kept.map(|kept| Answer { verdict, kept }));
         });
-        self.archivist.send(Keep { receive: prepared.receive, tell });
+        match self.archivist.try_send(Keep { receive: prepared.receive, tell }) {
+            Ok(()) => {}
+            Err(SendError::Full(keep) | SendError::Closed(keep)) => {
+                (keep.tell)(Err(StoreError::Unavailable("the archivist takes nothing".into())));
+            }
+        }
     }
 }

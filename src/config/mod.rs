@@ -71,6 +71,8 @@ pub struct Ingest {
     pub max_in_flight: usize,
     /// How long a body may take to arrive; longer is 408.
     pub body_timeout: Duration,
+    /// How long a commit may take before the sender is told 503; the event may still be kept, a retry is then a duplicate.
+    pub answer_timeout: Duration,
 }
 
 /// The SSE streams.

@@ -54,6 +54,7 @@ pub(super) fn read(settings: &Settings, folder: &Path, faults: &mut Vec<Fault>) 
             max_batch: r.number("ingest.max_batch", 1..=100_000),
             max_in_flight: r.number("ingest.max_in_flight", 1..=65_536),
             body_timeout: r.duration("ingest.body_timeout", SHORTEST..=HOUR),
+            answer_timeout: r.duration("ingest.answer_timeout", SHORTEST..=HOUR),
         },
         stream: Stream {
             max_connections: r.number("stream.max_connections", 1..=1_000_000),

@@ -8,6 +8,7 @@ mod admin;
 mod crash;
 mod history;
 mod hostile;
+mod house;
 mod limits;
 mod overflow;
 mod page;

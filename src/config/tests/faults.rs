@@ -18,6 +18,7 @@ fn a_value_that_a_key_cannot_have_is_refused_by_name() {
         ("ingest.max_batch", "0", "must be 1 to 100000, is 0"),
         ("ingest.max_in_flight", "0", "must be 1 to 65536, is 0"),
         ("ingest.body_timeout", "'0s'", "must be 1ms to 1h, is 0s"),
+        ("ingest.answer_timeout", "'0s'", "must be 1ms to 1h, is 0s"),
         ("stream.max_connections", "0", "must be 1 to 1000000, is 0"),
         ("stream.max_connections_per_user", "1000001", "must be 0 to 1000000"),
         ("stream.queue_size", "0", "must be 1 to 65536, is 0"),

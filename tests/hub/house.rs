@@ -1,0 +1,158 @@
+//! The house rules that a machine can hold: which module may use which, and that `actors.md` tells the truth.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use lookout::config::Config;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// The top module that a file belongs to.
+fn module_of(file: &Path) -> String {
+    let relative = file.strip_prefix(root().join("src")).unwrap();
+    relative.components().next().unwrap().as_os_str().to_str().unwrap().trim_end_matches(".rs").to_owned()
+}
+
+/// The top modules that `crate::…` paths in this text name, those in `crate::{…}` groups included.
+fn used_modules(text: &str) -> BTreeSet<String> {
+    let mut used = BTreeSet::new();
+    for (at, _) in text.match_indices("crate::") {
+        let rest = &text[at + "crate::".len()..];
+        if let Some(group) = rest.strip_prefix('{') {
+            let mut depth = 0;
+            let mut name = String::new();
+            for character in group.chars() {
+                match character {
+                    '{' => depth += 1,
+                    '}' if depth == 0 => break,
+                    '}' => depth -= 1,
+                    ',' if depth == 0 => {
+                        used.insert(std::mem::take(&mut name));
+                    }
+                    _ if depth == 0 && !character.is_whitespace() => name.push(character),
+                    _ => {}
+                }
+            }
+            used.insert(name);
+        } else {
+            used.insert(rest.to_owned());
+        }
+    }
+    used.iter()
+        .map(|path| path.chars().take_while(|character| character.is_ascii_alphanumeric() || *character == '_').collect::<String>())
+        .filter(|name| !name.is_empty())
+        .collect()
+}
+
+#[test]
+fn arrows_between_modules_point_down_only() {
+    let leaves: &[&str] = &["config", "error"];
+    let allowed = |module: &str| -> Vec<&str> {
+        let domain = [leaves, &["notification"]].concat();
+        let middle = [&domain[..], &["screening", "store", "sanitize", "metrics"]].concat();
+        let actors = [&middle[..], &["actors"]].concat();
+        let http = [&actors[..], &["http", "pages"]].concat();
+        match module {
+            "config" | "error" | "pages" => vec![],
+            "notification" => leaves.to_vec(),
+            "screening" | "store" | "sanitize" | "metrics" | "logging" => domain,
+            "actors" => middle,
+            "http" => actors.into_iter().chain(["pages"]).collect(),
+            "app" | "shutdown" => [&http[..], &["app"]].concat(),
+            other => panic!("src/{other} has no place in the picture"),
+        }
+    };
+    let mut files = Vec::new();
+    sources(&root().join("src"), &mut files);
+    assert!(files.len() > 30, "the scan sees the sources");
+    for file in files.iter().filter(|file| !file.ends_with("lib.rs") && !file.ends_with("main.rs")) {
+        let module = module_of(file);
+        // Tests may look anywhere.
+        let text = fs::read_to_string(file).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        let code: String = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+        for used in used_modules(&code) {
+            assert!(used == module || allowed(&module).contains(&used.as_str()), "{}: {module} may not use {used}", file.display());
+        }
+    }
+}
+
+#[test]
+fn the_scan_of_uses_finds_nested_groups() {
+    let text = "use crate::{\n    config,\n    store::{Store, embedded::Embedded},\n};\nlet x = crate::http::STREAM;";
+    assert_eq!(used_modules(text), BTreeSet::from(["config".to_owned(), "http".to_owned(), "store".to_owned()]));
+}
+
+struct Row {
+    cells: Vec<String>,
+}
+
+impl Row {
+    fn code(&self, column: usize) -> Vec<&str> {
+        self.cells[column].split('`').skip(1).step_by(2).collect()
+    }
+}
+
+fn rows() -> Vec<Row> {
+    let page = fs::read_to_string(root().join("actors.md")).unwrap();
+    page.lines()
+        .filter(|line| line.starts_with("| ") && line.contains("`src/actors/"))
+        .map(|line| Row { cells: line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect() })
+        .collect()
+}
+
+#[test]
+fn actors_md_names_every_actor_with_its_real_messages_and_mailbox() {
+    let mut files = Vec::new();
+    sources(&root().join("src/actors"), &mut files);
+    let actors: BTreeSet<String> = files
+        .iter()
+        .filter(|file| fs::read_to_string(file).unwrap().contains("impl Actor for "))
+        .map(|file| format!("src/actors/{}", file.file_name().unwrap().to_str().unwrap()))
+        .collect();
+    let rows = rows();
+    assert_eq!(rows.iter().map(|row| row.code(1)[0].to_owned()).collect::<BTreeSet<_>>(), actors);
+
+    let mailbox = Config::defaults().mailbox;
+    for row in rows {
+        let (name, file) = (row.cells[0].as_str(), row.code(1)[0]);
+        let source = fs::read_to_string(root().join(file)).unwrap();
+        let handled: Vec<&str> =
+            source.match_indices("impl Handler<").map(|(at, found)| source[at + found.len()..].split('>').next().unwrap()).collect();
+        assert_eq!(row.code(3), handled, "messages of {name}, in the order of its file");
+        let default = match name {
+            "webhook_handler" => mailbox.webhook_handler,
+            "archivist" => mailbox.archivist,
+            "screener" => mailbox.screener,
+            "broadcaster" => mailbox.broadcaster,
+            "relay" => mailbox.relay,
+            "session" => mailbox.session,
+            "session_supervisor" => mailbox.session_supervisor,
+            other => panic!("{other} has no mailbox key"),
+        };
+        assert_eq!(row.cells[5], format!("`{name}` {default}"));
+        for heading in ["//! * receives:", "//! * sends:", "//! * when full:", "//! * when it dies:", "//! * runs on:"] {
+            assert!(source.contains(heading), "{file} lacks {heading}");
+        }
+        let metrics = fs::read_to_string(root().join("src/metrics.rs")).unwrap();
+        for counter in row.code(10) {
+            assert!(metrics.contains(&format!("(\"{counter}\"")), "{name}: there is no counter {counter}");
+        }
+    }
+}

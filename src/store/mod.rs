@@ -48,7 +48,10 @@ pub enum Write {
         limit: usize,
     },
     /// Removes entries that were committed before this time, oldest first, with their bodies and keys; never the newest entry
-    /// (it carries the counter), never a notification whose screening is open.
+    /// (it carries the counter), never a notification whose screening is open. Stops at the first entry that stays, so that
+    /// the log has no hole. Then removes dead letters that arrived before this time, oldest first.
+    ///
+    /// An entry is committed at the `received_at` or `at` of the write that made it.
     Prune {
         /// Committed before this.
         before: Timestamp,
@@ -57,7 +60,10 @@ pub enum Write {
     },
 }
 
-/// One webhook body.
+/// One webhook body. It is kept where anything of it is: not for duplicates alone, nor for nothing.
+///
+/// A notification is a duplicate of the one that brought either of its keys before. A duplicate that asks for screening, of a
+/// released notification that came without, opens one: its result follows as an update. Times are kept to the millisecond.
 #[derive(Debug)]
 pub struct Receive {
     /// The exact bytes that were posted.
@@ -108,7 +114,7 @@ pub enum Written {
     Settled(bool),
     /// How many were released; `limit` means that there may be more.
     Released(usize),
-    /// How many entries were removed; `limit` means that there may be more.
+    /// How many entries and dead letters were removed; `limit` means that there may be more.
     Pruned(usize),
 }
 
@@ -241,7 +247,8 @@ pub trait Store: Send + Sync + 'static {
     /// What the log spans now, from memory. `newest` never runs ahead of what is durable.
     fn span(&self) -> Span;
 
-    /// Entries behind `n`, oldest first, without a hole; at most `limit`.
+    /// Entries behind `after`, oldest first, without a hole; at most `limit`. Where the first of them were pruned it begins
+    /// with the oldest that is there.
     fn read_log(&self, after: u64, limit: usize) -> BoxFuture<'static, Result<Vec<Entry>, StoreError>>;
 
     /// A page of notifications.

@@ -1,0 +1,141 @@
+//! One string: recognises markup and cleans what has some.
+//!
+//! Almost all traffic has no `<` at all, so the answer is one pass over the bytes and no allocation.
+
+use std::borrow::Cow;
+
+use super::policy::NO_TAGS;
+
+/// The string as it may be put into `innerHTML`: unchanged, byte for byte, unless it has markup.
+///
+/// What was cleaned is HTML text with entities as ammonia wrote them. It holds no `<` any more, so cleaning it again
+/// changes nothing. Markup beyond `LONGEST` or `MOST_TAGS` is shown as text instead of being parsed.
+pub fn text(text: &str) -> Cow<'_, str> {
+    if !has_markup(text) {
+        Cow::Borrowed(text)
+    } else if text.len() <= LONGEST && memchr::memchr_iter(b'<', text.as_bytes()).count() <= MOST_TAGS {
+        Cow::Owned(NO_TAGS.clean(text).to_string())
+    } else {
+        Cow::Owned(escape(text))
+    }
+}
+
+/// The bytes of markup that are parsed: a tag with many attributes costs the square of their number.
+const LONGEST: usize = 16 * 1024;
+
+/// The `<` that are parsed: open formatting tags are opened again in every paragraph, so a crafted body of one megabyte
+/// would need gigabytes.
+const MOST_TAGS: usize = 256;
+
+/// The characters that the cleaner writes as entities too.
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+/// Markup is a `<` that an HTML tokenizer may take for more than text. The end of the string counts, because a page
+/// may put anything behind it.
+pub(super) fn has_markup(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    memchr::memchr_iter(b'<', bytes)
+        .any(|at| bytes.get(at + 1).is_none_or(|next| next.is_ascii_alphabetic() || matches!(next, b'/' | b'!' | b'?')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Whatever a page puts behind the string, an HTML tokenizer finds nothing but text in it. NUL is text too, but has a
+    /// token of its own, which `is_html` counts.
+    fn is_inert(text: &str) -> bool {
+        ["", ">", "\">", "x>", "/x>", "!-->", "?>", "script>"]
+            .iter()
+            .all(|tail| !ammonia::is_html(&format!("{text}{tail}").replace('\0', "\u{1}")))
+    }
+
+    /// Strings made of what the tokenizer treats in a special way.
+    fn hostile() -> impl Strategy<Value = String> {
+        let piece = prop_oneof![
+            Just("<".to_owned()),
+            Just(">".to_owned()),
+            Just("&lt;".to_owned()),
+            Just("&#60".to_owned()),
+            Just("<!--".to_owned()),
+            Just("-->".to_owned()),
+            Just("<![CDATA[".to_owned()),
+            Just("]]>".to_owned()),
+            Just("\0".to_owned()),
+            "</?(script|style|svg|math|title|textarea|template|noscript|plaintext|xmp|iframe|select|table|b|p|br)( a=\"?)?/?>?",
+            ".{0,3}",
+        ];
+        proptest::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn text_without_markup_is_the_same_and_not_copied(input in "([^<]|<[^a-zA-Z/!?<]){0,40}") {
+            prop_assert!(matches!(text(&input), Cow::Borrowed(same) if same == input));
+        }
+
+        #[test]
+        fn no_output_has_markup_or_becomes_an_element(input in hostile()) {
+            let clean = text(&input);
+            prop_assert!(!has_markup(&clean), "{clean:?}");
+            prop_assert!(is_inert(&clean), "{clean:?}");
+        }
+
+        #[test]
+        fn cleaning_twice_is_cleaning_once(input in hostile()) {
+            let once = text(&input).into_owned();
+            prop_assert_eq!(text(&once), once.as_str());
+        }
+    }
+
+    #[test]
+    fn the_check_for_inert_text_can_fail() {
+        for live in ["<b>", "x <img src=x onerror=alert(1) ", "x <", "</p", "<!--"] {
+            assert!(!is_inert(live), "{live:?}");
+        }
+    }
+
+    #[test]
+    fn markup_that_would_cost_too_much_is_shown_as_text() {
+        let many = "<b>&".repeat(MOST_TAGS + 1);
+        assert_eq!(text(&many), "&lt;b&gt;&amp;".repeat(MOST_TAGS + 1));
+        let long = format!("<b {}>", "a ".repeat(LONGEST / 2));
+        assert!(text(&long).starts_with("&lt;b a a "));
+        assert_eq!(text(&"<b>".repeat(MOST_TAGS)), "");
+    }
+
+    #[test]
+    fn innocent_text_arrives_as_it_was_sent() {
+        for innocent in [
+            "",
+            "Smith & Sons",
+            "x < y",
+            "depth <5 m, speed >3",
+            "<3 <= <<= <>",
+            "船舶 <船> Ж",
+            "&lt;b&gt;already escaped&lt;/b&gt; &amp;amp;",
+            "line\r\nbreak\0\u{1b}[31m",
+            "a\u{a0}b",
+        ] {
+            assert!(matches!(text(innocent), Cow::Borrowed(same) if same == innocent), "{innocent:?}");
+        }
+    }
+
+    #[test]
+    fn markup_becomes_the_cleaner_s_text() {
+        for (dirty, clean) in [
+            ("<script>alert('x')</script>", ""),
+            ("<img src=x onerror=alert(1)>", ""),
+            ("\"><svg/onload=alert(1)>", "\"&gt;"),
+            ("Smith & <b>Sons</b>", "Smith &amp; Sons"),
+            ("x <", "x &lt;"),
+            ("<?xml?>a", "a"),
+            ("&lt;script&gt;<b>", "&lt;script&gt;"),
+        ] {
+            assert_eq!(text(dirty), clean, "{dirty:?}");
+        }
+    }
+}

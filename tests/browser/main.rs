@@ -1,5 +1,8 @@
 //! The test client in a real browser against the real server: what a person sees, not what the page intends.
 
+// All of this target is test code; clippy itself spares only what stands inside a `#[test]`.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod chromium;
 mod connection;
 mod rows;

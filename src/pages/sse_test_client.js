@@ -58,6 +58,7 @@ function connect() {
     // Positions and rows of another server, user or scope say nothing about this stream.
     stream.identity = stream.url.href;
     stream.position = "";
+    stream.lastMessageAt = 0;
     clearPage();
   }
   stream.delay = FIRST_DELAY_MS;
@@ -286,7 +287,8 @@ function start() {
   loadSettings();
   restoreSample();
   clearPage();
-  byId("sample").open = matchMedia("(min-width: 60rem)").matches;
+  const wide = matchMedia("(min-width: 60rem)").matches;
+  for (const id of ["counts", "sample"]) byId(id).open = wide; // on a phone the list comes first
   const on = (id, event, run) => byId(id).addEventListener(event, run);
   const onSubmit = (id, run) =>
     on(id, "submit", (event) => {

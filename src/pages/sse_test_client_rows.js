@@ -197,7 +197,8 @@ function identityLine(vessel, normalised) {
 function screeningPart(results) {
   if (results === null) return element("p", "screening", "Screening was not asked for: this says nothing about the vessel.");
   const { status, reason, hits, ...rest } = objectOf(results);
-  const line = element("p", "screening", wordsFor(STATUS_WORDS, status));
+  const unanswered = status === "done" && rest.overall_severity === "UNKNOWN";
+  const line = element("p", "screening", unanswered ? "screening gave no answer" : wordsFor(STATUS_WORDS, status));
   if (textOf(reason)) line.append(` (${words(textOf(reason))})`);
   const checked = CHECKS.filter((check) => textOf(rest[check]));
   for (const check of checked) line.append(" · ", `${words(check)} ${textOf(rest[check])}`);

@@ -3,13 +3,13 @@
 use std::{
     collections::HashMap,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use fastrand::Rng;
 use serde_json::Value;
 
-use crate::support::{Client, Doors, Message, Next, Server, USER, event, marker, post, wait_for};
+use crate::support::{Client, Doors, Message, Next, PATIENCE, Server, USER, event, marker, post, wait_for};
 
 const KILLS: usize = 20;
 const SENDERS: usize = 3;
@@ -58,6 +58,7 @@ fn follow(doors: Doors, start: &str, mut rng: Rng, all: &AtomicUsize) -> Vec<Mes
     let (mut entries, mut last) = (Vec::new(), start.to_owned());
     loop {
         let mut reader = wait_for("a stream", || doors.stream(USER).after(&last).try_connect().ok());
+        let mut heard = Instant::now();
         loop {
             if entries.len() >= all.load(Ordering::Relaxed) {
                 return entries;
@@ -69,15 +70,32 @@ fn follow(doors: Doors, start: &str, mut rng: Rng, all: &AtomicUsize) -> Vec<Mes
                         entries.push(message);
                     }
                 }
-                Next::Silence => {}
+                Next::Silence => {
+                    assert!(heard.elapsed() < PATIENCE, "{} entries, and no more come", entries.len());
+                    continue;
+                }
                 Next::Ended(_) => break,
             }
+            heard = Instant::now();
             last = reader.last_id();
             if rng.u8(..) == 0 {
                 reader.reset();
                 break;
             }
         }
+    }
+}
+
+/// Lets the threads end however the story does: a scope waits for them also when it panics.
+struct Release<'a> {
+    stop: &'a AtomicBool,
+    all: &'a AtomicUsize,
+}
+
+impl Drop for Release<'_> {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.all.store(0, Ordering::Relaxed);
     }
 }
 
@@ -111,6 +129,7 @@ fn nothing_acknowledged_is_lost_doubled_or_reordered_by_kill_9() {
     let doors = *server;
     let (stop, all) = (AtomicBool::new(false), AtomicUsize::new(usize::MAX));
     std::thread::scope(|scope| {
+        let _release = Release { stop: &stop, all: &all };
         let senders: Vec<_> = (0..SENDERS)
             .map(|sender| {
                 let (rng, stop) = (rng.fork(), &stop);

@@ -47,6 +47,8 @@ fn sigterm_ends_a_thousand_streams_cleanly_and_keeps_every_webhook() {
                             break;
                         }
                         acknowledged.insert(answer.json()["notification_id"].as_str().unwrap().to_owned());
+                        // A thousand streams that nobody reads meanwhile hold everything in the kernel.
+                        std::thread::sleep(Duration::from_millis(50));
                     }
                     acknowledged
                 })

@@ -126,6 +126,7 @@ pub struct Reader {
     ready: VecDeque<Message>,
     end: Option<End>,
     pace: Option<u32>,
+    last_id: Option<String>,
     /// Status and headers.
     pub head: Head,
     /// The `connection_established` that it began with.
@@ -144,6 +145,7 @@ impl Reader {
             ready: VecDeque::new(),
             end: None,
             pace: None,
+            last_id: None,
             established: serde_json::Value::Null,
             start: String::new(),
         }
@@ -155,9 +157,9 @@ impl Reader {
         self
     }
 
-    /// What `EventSource` would give back as `Last-Event-ID` now.
+    /// What `EventSource` would give back as `Last-Event-ID` behind the message that was read last.
     pub fn last_id(&self) -> String {
-        self.events.last_id.clone().expect("an id has come")
+        self.last_id.clone().expect("an id has come")
     }
 
     /// Every `retry:` that has come.
@@ -211,6 +213,9 @@ impl Reader {
         let deadline = Instant::now() + patience;
         loop {
             if let Some(message) = self.ready.pop_front() {
+                if message.id.is_some() {
+                    self.last_id.clone_from(&message.id);
+                }
                 return Next::Message(message);
             }
             if let Some(end) = self.end {

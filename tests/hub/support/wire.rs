@@ -76,8 +76,6 @@ impl Chunks {
 #[derive(Debug, Default)]
 pub struct Events {
     waiting: Vec<u8>,
-    /// The last `id:` that came.
-    pub last_id: Option<String>,
     /// Every `retry:` that came, milliseconds.
     pub retries: Vec<u64>,
 }
@@ -114,9 +112,7 @@ impl Events {
                 _ => panic!("a field {field:?} in {frame:?}"),
             }
         }
-        if id.is_some() {
-            self.last_id.clone_from(&id);
-        }
+        assert!(id.is_none() || json.is_some(), "an id without a message in {frame:?}");
         json.map(|json| Message { id, json, frame })
     }
 }

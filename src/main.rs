@@ -111,7 +111,7 @@ fn check(loaded: &Loaded) -> Outcome {
 }
 
 fn list_dead_letters(config: &Config, limit: usize) -> Outcome {
-    let letters = actix::System::new().block_on(async { EmbeddedStore::open_for_reading(&config.store)?.dead_letters(limit).await })?;
+    let letters = EmbeddedStore::open_for_reading(&config.store.path)?.dead_letters(limit)?;
     for letter in letters {
         let item = letter.item.map_or_else(|| "-".to_owned(), |item| item.to_string());
         let at = lookout::notification::rfc3339(letter.received_at);

@@ -119,6 +119,16 @@ mod tests {
             "&lt;b&gt;already escaped&lt;/b&gt; &amp;amp;",
             "line\r\nbreak\0\u{1b}[31m",
             "a\u{a0}b",
+            "Tom & Jerry's \"Ship\"",
+            "{{constructor.constructor('return 1')()}}",
+            "javascript:alert(1)",
+            "line one\ndata: {\"type\":\"zone_port_notification\"}\n\nevent: fake",
+            "carriage\rreturn\r\n\r\nid: 0\r\n",
+            "=HYPERLINK(\"http://example.test\",\"click\")",
+            "'; DROP TABLE notifications; --",
+            "${7*7} %s %n $ne",
+            "../../etc/passwd",
+            "\u{1b}[31mRED\u{1b}[0m\u{7}",
         ] {
             assert!(matches!(text(innocent), Cow::Borrowed(same) if same == innocent), "{innocent:?}");
         }

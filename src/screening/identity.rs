@@ -1,0 +1,271 @@
+//! What identifies a vessel, in the form in which two sources can be compared.
+//!
+//! Lists and providers spell the same number or name in many ways; both sides go through here, so equal means equal.
+
+use unicode_normalization::UnicodeNormalization;
+
+/// A number from a list's IMO column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Imo {
+    /// Seven digits with a right check digit.
+    Valid(String),
+    /// Anything else with a digit other than zero. Lists publish faulty numbers and vessels send them, so they are compared
+    /// as they are.
+    Faulty(String),
+}
+
+impl Imo {
+    /// Reads a cell such as `IMO9999993` or `9999993`. `None` where there is no number, or only zeros.
+    pub fn read(text: &str) -> Option<Self> {
+        let compact = compact(text);
+        let number = compact.strip_prefix("IMO").unwrap_or(&compact);
+        if is_valid_imo(number) {
+            Some(Self::Valid(number.to_owned()))
+        } else if number.bytes().any(|b| matches!(b, b'1'..=b'9')) {
+            Some(Self::Faulty(number.to_owned()))
+        } else {
+            None
+        }
+    }
+}
+
+/// The ship check: the first six digits times 7, 6, 5, 4, 3, 2; the last digit of their sum is the seventh.
+fn is_valid_imo(number: &str) -> bool {
+    let bytes = number.as_bytes();
+    bytes.len() == 7 && bytes.iter().all(u8::is_ascii_digit) && number != "0000000" && {
+        let sum: u32 = bytes.iter().zip((2..=7).rev()).map(|(digit, weight)| u32::from(digit - b'0') * weight).sum();
+        sum % 10 == u32::from(bytes[6] - b'0')
+    }
+}
+
+/// Nine digits, or nothing. Those of ships begin with 2 to 7; lists carry no others that a ship could send.
+pub fn mmsi(text: &str) -> Option<String> {
+    let number = compact(text);
+    (number.len() == 9 && number.bytes().all(|b| b.is_ascii_digit()) && matches!(number.as_bytes()[0], b'2'..=b'7'))
+        .then_some(number)
+}
+
+/// Upper case letters and digits, at least three of them.
+pub fn call_sign(text: &str) -> Option<String> {
+    Some(compact(text)).filter(|sign| sign.chars().count() >= 3)
+}
+
+fn compact(text: &str) -> String {
+    text.nfkc().filter(|c| c.is_alphanumeric()).flat_map(char::to_uppercase).collect()
+}
+
+/// From here on two names count as the same; the Jaro-Winkler similarity of what remains after preparation. At 0.94 OCEAN STAR
+/// and OCEAN STORM would be one ship.
+pub const NAMES_AGREE: f64 = 0.95;
+
+/// Shorter names must be equal: one letter more makes another short name out of most.
+const SHORTEST_FUZZY: usize = 6;
+
+/// What stands before the names of ships and is no part of them.
+const PREFIXES: [&str; 9] = ["MV", "MT", "MS", "SS", "FV", "SV", "RV", "LNGC", "LPGC"];
+
+/// A vessel's name, ready to be compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Name {
+    text: String,
+    /// The numbers in it, in order: ships of one series differ in nothing else.
+    numbers: Vec<String>,
+    /// Its length in characters.
+    length: usize,
+    /// One bit for each kind of character in it.
+    kinds: u64,
+}
+
+impl Name {
+    /// NFKC, no controls and marks of direction, upper case, no prefix such as M/V, single blanks, Roman numerals as digits.
+    /// `None` where nothing remains.
+    pub fn prepare(raw: &str) -> Option<Self> {
+        let plain: String = raw
+            .nfkc()
+            .filter(|c| c.is_whitespace() || !(c.is_control() || is_invisible(*c) || matches!(c, '\'' | '’' | '`')))
+            .flat_map(char::to_uppercase)
+            .collect();
+        let mut blank_separated = plain.split_whitespace().peekable();
+        let first = blank_separated.peek().copied().unwrap_or_default();
+        let first: String = first.chars().filter(|c| c.is_alphanumeric()).collect();
+        let has_prefix = PREFIXES.contains(&first.as_str());
+
+        let without_prefix: Vec<&str> = plain.split_whitespace().skip(usize::from(has_prefix)).collect();
+        let named = if without_prefix.is_empty() { plain } else { without_prefix.join(" ") };
+        let words: Vec<String> = named
+            .split(|c: char| !c.is_alphanumeric())
+            .filter(|word| !word.is_empty())
+            .enumerate()
+            .map(|(place, word)| roman(word).filter(|_| place > 0).unwrap_or_else(|| word.to_owned()))
+            .collect();
+        let text = words.join(" ");
+        if text.is_empty() {
+            return None;
+        }
+        let numbers = text
+            .split(|c: char| !c.is_numeric())
+            .filter(|digits| !digits.is_empty())
+            .map(|digits| digits.trim_start_matches('0').to_owned())
+            .collect();
+        let (length, kinds) = text.chars().fold((0, 0), |(length, kinds), c| (length + 1, kinds | kind(c)));
+        Some(Self { text, numbers, length, kinds })
+    }
+
+    /// How alike two names are, where they agree: 1 is the same.
+    pub fn agreement(&self, other: &Self) -> Option<f64> {
+        if self.text == other.text {
+            return Some(1.0);
+        }
+        if self.length.min(other.length) < SHORTEST_FUZZY || !self.may_agree(other) || self.numbers != other.numbers {
+            return None;
+        }
+        Some(strsim::jaro_winkler(&self.text, &other.text)).filter(|similarity| *similarity >= NAMES_AGREE)
+    }
+
+    /// False only where the similarity cannot reach `NAMES_AGREE`: an upper bound from the lengths and the characters that
+    /// one name has and the other has not. It spares nearly all comparisons.
+    fn may_agree(&self, other: &Self) -> bool {
+        let (a, b) = (self.length as f64, other.length as f64);
+        let matching_a = a - f64::from((self.kinds & !other.kinds).count_ones());
+        let matching_b = b - f64::from((other.kinds & !self.kinds).count_ones());
+        let matching = matching_a.min(matching_b);
+        let jaro = (matching / a + matching / b + 1.0) / 3.0;
+        jaro + 0.4 * (1.0 - jaro) >= NAMES_AGREE - 1e-9
+    }
+}
+
+/// Letters and digits have a bit each, all else shares the rest: two characters with different bits are different.
+fn kind(c: char) -> u64 {
+    let bit = match c {
+        'A'..='Z' => c as u32 - 'A' as u32,
+        '0'..='9' => 26 + (c as u32 - '0' as u32),
+        _ => 36 + c as u32 % 28,
+    };
+    1 << bit
+}
+
+/// Characters that show nothing: soft hyphen, zero width, direction, byte order mark.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// The digits of a Roman numeral up to 39 in its one right spelling; ships of a series go no further.
+fn roman(word: &str) -> Option<String> {
+    const ONES: [&str; 10] = ["", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX"];
+    let tens = word.bytes().take_while(|b| *b == b'X').count();
+    let ones = ONES.iter().position(|ones| word.get(tens..) == Some(*ones))?;
+    (tens <= 3 && tens + ones > 0).then(|| (tens * 10 + ones).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn name(raw: &str) -> Name {
+        Name::prepare(raw).unwrap()
+    }
+
+    fn agree(a: &str, b: &str) -> bool {
+        name(a).agreement(&name(b)).is_some()
+    }
+
+    proptest! {
+        #[test]
+        fn the_quick_look_never_hides_names_that_agree(a in "[A-E]{1,4}[A-Zé船 ]{2,10}", b in "[A-E]{1,4}[A-Zé船 ]{2,10}", cut in 0usize..8) {
+            let near: String = a.chars().enumerate().filter(|(at, _)| *at != cut).map(|(_, c)| c).collect();
+            for other in [&b, &near] {
+                let (Some(a), Some(b)) = (Name::prepare(&a), Name::prepare(other)) else { continue };
+                if strsim::jaro_winkler(&a.text, &b.text) >= NAMES_AGREE {
+                    prop_assert!(a.may_agree(&b), "{a:?} {b:?}");
+                }
+            }
+        }
+
+        #[test]
+        fn agreement_does_not_depend_on_the_order(a in "[A-C]{5,8}( [0-9IVX]{1,2})?", b in "[A-C]{5,8}( [0-9IVX]{1,2})?") {
+            prop_assert_eq!(name(&a).agreement(&name(&b)).is_some(), name(&b).agreement(&name(&a)).is_some());
+        }
+
+        #[test]
+        fn one_ship_number_in_ten_is_valid(six in 1u32..=99_999) {
+            let valid = (0..10).filter(|seventh| matches!(Imo::read(&format!("{six:06}{seventh}")), Some(Imo::Valid(_)))).count();
+            prop_assert_eq!(valid, 1);
+        }
+    }
+
+    #[test]
+    fn numbers_of_ships_are_told_from_faulty_ones() {
+        for valid in ["9074729", "IMO9126819", "imo: 7654329", " 9289518 ", "1234567", "IMO 0912681", "９９９９９９３"] {
+            assert!(matches!(Imo::read(valid), Some(Imo::Valid(_))), "{valid:?}");
+        }
+        for faulty in ["9289519", "9401598", "9999999", "15411", "IMO9999948", "99999930", "ABC1"] {
+            assert!(matches!(Imo::read(faulty), Some(Imo::Faulty(_))), "{faulty:?}");
+        }
+        for none in ["", "IMO", "0", "0000000", "N/A", "-"] {
+            assert_eq!(Imo::read(none), None, "{none:?}");
+        }
+        assert_eq!(Imo::read("IMO 15411"), Imo::read("15411"));
+    }
+
+    #[test]
+    fn mmsi_and_call_sign_are_read_or_refused() {
+        assert_eq!(mmsi(" 613999931").as_deref(), Some("613999931"));
+        for none in ["", "0", "61399993", "6139999310", "002320000", "970123456", "61399993A"] {
+            assert_eq!(mmsi(none), None, "{none:?}");
+        }
+        assert_eq!(call_sign("d5-zz 9").as_deref(), Some("D5ZZ9"));
+        assert_eq!(call_sign("--"), None);
+    }
+
+    #[test]
+    fn names_agree_however_they_are_written() {
+        for (a, b) in [
+            ("GREY PETREL", "M/V Grey  Petrel"),
+            ("GREY PETREL", "MT. GREY-PETREL"),
+            ("GREY PETREL", "\u{202e}Ｇｒｅｙ\tPetrel\u{0}"),
+            ("NORDLYS PIONEER", "NORDLYS PIONIER"),
+            ("SEA PONY 2", "SEA PONY II"),
+            ("SEA PONY 2", "SEA PONY 02"),
+            ("LNG/C NORTH WIND", "NORTH WIND"),
+            ("L'ETOILE", "LETOILE"),
+            ("МОРСКАЯ ЗВЕЗДА", "Морская звезда"),
+            ("MT", "mt"),
+            ("7-28", "7 28"),
+        ] {
+            assert!(agree(a, b), "{a:?} {b:?}");
+        }
+    }
+
+    #[test]
+    fn other_names_do_not_agree() {
+        for (a, b) in [
+            ("SEA PONY 1", "SEA PONY 2"),
+            ("SEA PONY I", "SEA PONY II"),
+            ("SEA PONY", "SEA PONY 2"),
+            ("OCEAN STAR", "OCEAN STORM"),
+            ("ARK", "ARKS"),
+            ("HUGE", "HUGEL"),
+            ("GREY PETREL", "SEVEN LANTERNS"),
+        ] {
+            assert!(!agree(a, b), "{a:?} {b:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_no_name() {
+        for none in ["", " ", "\u{200b}", "@@@", "--", "'"] {
+            assert_eq!(Name::prepare(none), None, "{none:?}");
+        }
+    }
+
+    #[test]
+    fn numerals_are_read_only_in_their_right_spelling() {
+        for (word, digits) in [("I", "1"), ("IV", "4"), ("IX", "9"), ("X", "10"), ("XIV", "14"), ("XXXIX", "39")] {
+            assert_eq!(roman(word).as_deref(), Some(digits));
+        }
+        for none in ["", "IIII", "XXXX", "VX", "MIX", "IXI", "A"] {
+            assert_eq!(roman(none), None, "{none}");
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! The watch-lists in memory: read-only, looked into by number and by name.
+//!
+//! A reload builds a new index beside the old one, so a screening sees either all of a list or none of it.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{
+    identity::{Imo, Name, call_sign},
+    rules::{Key, Match},
+};
+use crate::notification::subject::Subject;
+
+/// A vessel on a list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// Its id within the list.
+    pub entity_id: String,
+    /// Its name, as shown.
+    pub name: String,
+    /// All its names.
+    pub names: Vec<Name>,
+    /// Its IMO number.
+    pub imo: Option<Imo>,
+    /// Its MMSIs, nine digits each.
+    pub mmsi: Vec<String>,
+    /// Its call signs, upper case without blanks.
+    pub call_signs: Vec<String>,
+    /// Why it is listed.
+    pub topics: Vec<String>,
+    /// The programmes or data sets that list it.
+    pub programs: Vec<String>,
+    /// Where to read more.
+    pub url: Option<String>,
+}
+
+/// The lists, and where each number stands in them.
+#[derive(Debug, Default)]
+pub struct Index {
+    lists: Vec<(String, std::sync::Arc<[Row]>)>,
+    by_imo: HashMap<String, Vec<Place>>,
+    by_faulty_imo: HashMap<String, Vec<Place>>,
+    by_mmsi: HashMap<String, Vec<Place>>,
+    by_call_sign: HashMap<String, Vec<Place>>,
+}
+
+/// A row: the number of its list and its number there.
+type Place = (usize, usize);
+
+impl Index {
+    /// Indexes lists, each with its id.
+    pub fn of(lists: Vec<(String, std::sync::Arc<[Row]>)>) -> Self {
+        let mut index = Self::default();
+        for (list, (_, rows)) in lists.iter().enumerate() {
+            for (number, row) in rows.iter().enumerate() {
+                let place = (list, number);
+                match &row.imo {
+                    Some(Imo::Valid(imo)) => index.by_imo.entry(imo.clone()).or_default().push(place),
+                    Some(Imo::Faulty(imo)) => index.by_faulty_imo.entry(imo.clone()).or_default().push(place),
+                    None => {}
+                }
+                for mmsi in &row.mmsi {
+                    index.by_mmsi.entry(mmsi.clone()).or_default().push(place);
+                }
+                for sign in &row.call_signs {
+                    index.by_call_sign.entry(sign.clone()).or_default().push(place);
+                }
+            }
+        }
+        index.lists = lists;
+        index
+    }
+
+    /// Everything that the vessel matches, each entity once, by the strongest of its keys.
+    ///
+    /// A row whose valid IMO number is not the vessel's own is another hull: it matches by name only where the names are the
+    /// same, not where they are merely alike.
+    pub fn find(&self, subject: &Subject) -> Vec<Match<'_>> {
+        let name = subject.name.as_deref().and_then(Name::prepare);
+        let mut found = Found { index: self, name: name.as_ref(), seen: HashSet::new(), matches: Vec::new() };
+        if let Some(imo) = &subject.imo {
+            found.all(Key::Imo, self.by_imo.get(imo));
+        }
+        if let Some(Imo::Faulty(imo)) = subject.imo_as_sent.as_deref().and_then(Imo::read) {
+            found.all(Key::FaultyImo, self.by_faulty_imo.get(&imo));
+        }
+        if let Some(mmsi) = &subject.mmsi {
+            found.all(Key::Mmsi, self.by_mmsi.get(mmsi));
+        }
+        if let Some(sign) = subject.call_sign.as_deref().and_then(call_sign) {
+            found.all(Key::CallSign, self.by_call_sign.get(&sign));
+        }
+        found.by_name(subject.imo.as_deref());
+        found.matches
+    }
+}
+
+/// A search under way.
+struct Found<'i, 's> {
+    index: &'i Index,
+    name: Option<&'s Name>,
+    seen: HashSet<(usize, &'i str)>,
+    matches: Vec<Match<'i>>,
+}
+
+impl<'i> Found<'i, '_> {
+    fn all(&mut self, key: Key, places: Option<&Vec<Place>>) {
+        for (list, number) in places.into_iter().flatten() {
+            let row = &self.index.lists[*list].1[*number];
+            let similarity = self.name.and_then(|name| similarity(name, row));
+            self.push(*list, row, key, similarity);
+        }
+    }
+
+    fn by_name(&mut self, imo: Option<&str>) {
+        let Some(name) = self.name else { return };
+        for (list, (_, rows)) in self.index.lists.iter().enumerate() {
+            for row in rows.iter() {
+                let Some(similarity) = similarity(name, row) else { continue };
+                let is_other_hull = matches!((imo, &row.imo), (Some(own), Some(Imo::Valid(theirs))) if own != theirs);
+                if similarity == 1.0 || !is_other_hull {
+                    self.push(list, row, Key::Name, Some(similarity));
+                }
+            }
+        }
+    }
+
+    fn push(&mut self, list: usize, row: &'i Row, key: Key, name_similarity: Option<f64>) {
+        if self.seen.insert((list, &row.entity_id)) {
+            self.matches.push(Match { list: &self.index.lists[list].0, row, key, name_similarity });
+        }
+    }
+}
+
+/// The best agreement of a name with any of a row's.
+fn similarity(name: &Name, row: &Row) -> Option<f64> {
+    row.names.iter().filter_map(|theirs| name.agreement(theirs)).max_by(f64::total_cmp)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::screening::{maritime_csv, rules::Key};
+
+    fn index() -> Index {
+        let sample = include_bytes!("../../examples/watch-list.sample.csv");
+        Index::of(vec![("sample".into(), maritime_csv::read(sample).unwrap().rows.into())])
+    }
+
+    fn found(subject: Subject) -> Vec<(String, Key)> {
+        index().find(&subject).iter().map(|hit| (hit.row.entity_id.clone(), hit.key)).collect()
+    }
+
+    fn some(text: &str) -> Option<String> {
+        Some(text.to_owned())
+    }
+
+    #[test]
+    fn an_entity_is_found_once_by_its_strongest_key() {
+        let petrel = Subject { imo: some("9999931"), mmsi: some("613999931"), name: some("GREY PETREL"), ..Subject::default() };
+        assert_eq!(found(petrel.clone()), [("tst-v-1".into(), Key::Imo)]);
+        let without_imo = Subject { imo: None, ..petrel.clone() };
+        assert_eq!(found(without_imo), [("tst-v-1".into(), Key::Mmsi)]);
+        let name_only = Subject { name: petrel.name, ..Subject::default() };
+        assert_eq!(found(name_only), [("tst-v-1".into(), Key::Name)]);
+    }
+
+    #[test]
+    fn every_key_of_the_vessel_is_looked_up() {
+        let mixed = Subject { imo: some("9999929"), mmsi: some("613999931"), name: some("OLD CURLEW"), ..Subject::default() };
+        assert_eq!(found(mixed), [("tst-v-2".into(), Key::Imo), ("tst-v-1".into(), Key::Mmsi), ("tst-v-3".into(), Key::Name)]);
+    }
+
+    #[test]
+    fn a_faulty_number_is_matched_as_it_is() {
+        let sent = |text| Subject { imo_as_sent: some(text), ..Subject::default() };
+        assert_eq!(found(sent("IMO 15411")), [("tst-v-6".into(), Key::FaultyImo)]);
+        assert_eq!(found(sent("154110")), []);
+        assert_eq!(found(sent("0")), []);
+    }
+
+    #[test]
+    fn a_company_s_number_and_name_are_no_vessel_s() {
+        let company = Subject { imo_as_sent: some("9999948"), name: some("CURLEW SHIPMANAGEMENT LTD"), ..Subject::default() };
+        assert_eq!(found(company), []);
+    }
+
+    #[test]
+    fn aliases_count_as_names() {
+        let alias = |text| Subject { name: some(text), ..Subject::default() };
+        assert_eq!(found(alias("Serene Dawn")), [("tst-v-1".into(), Key::Name)]);
+        assert_eq!(found(alias("WINTER KNOT II")), [("tst-v-7".into(), Key::Name)]);
+        assert_eq!(found(alias("WINTER KNOT 3")), []);
+    }
+
+    #[test]
+    fn another_hull_matches_by_the_same_name_but_not_by_one_alike() {
+        let other = |text| Subject { imo: some("9999993"), name: some(text), ..Subject::default() };
+        assert_eq!(found(other("GREY PETREL")), [("tst-v-1".into(), Key::Name)]);
+        assert_eq!(found(other("GREY PETRELS")), []);
+        let nameless_hull = Subject { name: some("GREY PETRELS"), ..Subject::default() };
+        assert_eq!(found(nameless_hull), [("tst-v-1".into(), Key::Name)]);
+    }
+
+    #[test]
+    fn call_signs_are_matched_where_a_list_has_them() {
+        let list = b"type,caption,imo,risk,id,call_sign\nVESSEL,A SHIP,,sanction,x,d5 zz9;P3XX\n";
+        let index = Index::of(vec![("own".into(), maritime_csv::read(list).unwrap().rows.into())]);
+        let subject = Subject { call_sign: some("D5ZZ9"), ..Subject::default() };
+        let matches = index.find(&subject);
+        assert_eq!((matches.len(), matches[0].key), (1, Key::CallSign));
+    }
+}

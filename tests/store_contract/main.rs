@@ -2,6 +2,8 @@
 //!
 //! The contract is written once: a new store brings a [`story::Place`] and passes it to `contract!`.
 
+#![allow(clippy::unwrap_used, reason = "all of this is test code, also what stands outside of the test functions")]
+
 mod contract;
 mod embedded;
 mod history;

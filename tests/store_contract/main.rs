@@ -1,1 +1,66 @@
-//! soon
+//! What every store must do, run against each kind of store that there is.
+//!
+//! The contract is written once: a new store brings a [`story::Place`] and passes it to `contract!`.
+
+#![allow(clippy::unwrap_used, reason = "all of this is test code, also what stands outside of the test functions")]
+
+mod contract;
+mod embedded;
+mod history;
+mod model;
+mod prune;
+mod story;
+
+/// One test for each clause of the contract.
+macro_rules! contract {
+    ($store:ident, $place:expr; $($part:ident: $($clause:ident)*;)*) => {
+        mod $store {
+            $($(
+                #[tokio::test]
+                async fn $clause() {
+                    crate::$part::$clause(&$place).await;
+                }
+            )*)*
+
+            #[test]
+            fn any_sequence_of_writes_gives_what_the_model_says() {
+                crate::model::any_sequence_of_writes_gives_what_the_model_says(|| $place);
+            }
+        }
+    };
+}
+
+contract! {
+    in_a_file, crate::embedded::TempFile::new();
+    contract:
+        entries_of_a_commit_are_dense_and_in_the_order_of_its_writes
+        a_new_log_is_empty_and_has_its_epoch
+        a_post_with_a_known_delivery_key_is_a_duplicate
+        a_post_with_a_known_fact_key_is_a_duplicate
+        a_duplicate_within_one_commit_is_found
+        posts_without_keys_are_never_duplicates
+        a_write_that_fails_takes_its_whole_commit_back
+        a_waiting_notification_is_in_the_log_only_when_settled
+        an_overdue_screening_is_released_as_pending_and_updated_later
+        the_oldest_overdue_are_released_first_and_at_most_the_limit
+        a_screening_is_settled_once
+        a_duplicate_that_asks_for_screening_opens_it_once
+        a_duplicate_of_an_answered_or_waiting_notification_opens_nothing
+        open_screenings_are_walked_by_seq_and_no_seq_comes_twice
+        dead_letters_are_listed_newest_first
+        everything_is_there_after_a_restart
+        a_dropped_future_does_not_stop_its_commit
+        calls_behind_close_fail;
+    history:
+        pages_from_the_newest_meet_every_notification_once
+        pages_behind_a_place_are_oldest_first_and_say_the_newest
+        an_owner_sees_only_their_own
+        updates_are_no_rows_of_history_but_their_results_are_shown
+        a_notification_is_found_when_released_and_not_before;
+    prune:
+        the_oldest_go_first_and_the_rest_stays_dense
+        the_newest_entry_always_stays
+        nothing_from_an_open_screening_on_is_removed
+        what_was_pruned_may_come_again
+        dead_letters_age_too;
+}

@@ -40,13 +40,6 @@ pub struct Config {
     pub mailbox: Mailbox,
 }
 
-impl Config {
-    /// A stub: the defaults of `config.toml` come with the configuration's own branch.
-    pub fn defaults() -> Self {
-        unreachable!("no configuration yet")
-    }
-}
-
 /// The public listener.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Server {

@@ -60,7 +60,11 @@ fn sigterm_ends_a_thousand_streams_cleanly_and_keeps_every_webhook() {
         let (first, second) = body.split_at(body.len() / 2);
         let mut under_way = server.sender().unwrap();
         let head = "POST /notifications/webhook/zone-port-event HTTP/1.1\r\nHost: lookout.test";
-        under_way.send(format!("{head}\r\nContent-Length: {}\r\n\r\n{first}", body.len()).as_bytes()).unwrap();
+        let head = format!("{head}\r\nExpect: 100-continue\r\nContent-Length: {}\r\n\r\n", body.len());
+        under_way.send(head.as_bytes()).unwrap();
+        // Asked to go on, so the server has taken this webhook on before the signal comes.
+        assert_eq!(under_way.answer(true).unwrap().status(), 100);
+        under_way.send(first.as_bytes()).unwrap();
 
         let start = Instant::now();
         server.signal(Signal::SIGTERM);

@@ -58,12 +58,7 @@ fn sigterm_ends_a_thousand_streams_cleanly_and_keeps_every_webhook() {
 
         let body = event("test_user|false", "under way").to_string();
         let (first, second) = body.split_at(body.len() / 2);
-        let mut under_way = server.sender().unwrap();
-        let head = "POST /notifications/webhook/zone-port-event HTTP/1.1\r\nHost: lookout.test";
-        let head = format!("{head}\r\nExpect: 100-continue\r\nContent-Length: {}\r\n\r\n", body.len());
-        under_way.send(head.as_bytes()).unwrap();
-        // Asked to go on, so the server has taken this webhook on before the signal comes.
-        assert_eq!(under_way.answer(true).unwrap().status(), 100);
+        let mut under_way = server.webhook_under_way(body.len());
         under_way.send(first.as_bytes()).unwrap();
 
         let start = Instant::now();

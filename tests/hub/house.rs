@@ -55,7 +55,9 @@ fn used_modules(text: &str) -> BTreeSet<String> {
         }
     }
     used.iter()
-        .map(|path| path.chars().take_while(|character| character.is_ascii_alphanumeric() || *character == '_').collect::<String>())
+        .map(|path| {
+            path.chars().take_while(|character| character.is_ascii_alphanumeric() || *character == '_').collect::<String>()
+        })
         .filter(|name| !name.is_empty())
         .collect()
 }
@@ -88,7 +90,11 @@ fn arrows_between_modules_point_down_only() {
         let code = text.split("#[cfg(test)]").next().unwrap();
         let code: String = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
         for used in used_modules(&code) {
-            assert!(used == module || allowed(&module).contains(&used.as_str()), "{}: {module} may not use {used}", file.display());
+            assert!(
+                used == module || allowed(&module).contains(&used.as_str()),
+                "{}: {module} may not use {used}",
+                file.display()
+            );
         }
     }
 }
@@ -133,8 +139,10 @@ fn actors_md_names_every_actor_with_its_real_messages_and_mailbox() {
     for row in rows {
         let (name, file) = (row.cells[0].as_str(), row.code(1)[0]);
         let source = fs::read_to_string(root().join(file)).unwrap();
-        let handled: Vec<&str> =
-            source.match_indices("impl Handler<").map(|(at, found)| source[at + found.len()..].split('>').next().unwrap()).collect();
+        let handled: Vec<&str> = source
+            .match_indices("impl Handler<")
+            .map(|(at, found)| source[at + found.len()..].split('>').next().unwrap())
+            .collect();
         assert_eq!(row.code(3), handled, "messages of {name}, in the order of its file");
         let default = match name {
             "webhook_handler" => mailbox.webhook_handler,

@@ -17,4 +17,5 @@ mod replay;
 mod screening;
 mod stop;
 mod stream;
+mod strictness;
 mod webhook;

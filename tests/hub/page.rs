@@ -12,11 +12,12 @@ fn the_test_page_is_served_with_everything_that_it_names() {
     assert!(page.contains("Connect"), "{page}");
     for attribute in ["src=\"", "href=\""] {
         for named in page.split(attribute).skip(1).filter_map(|rest| rest.split('"').next()) {
-            assert!(!named.contains("//"), "the page names another server: {named}");
-            if !named.starts_with(['#', 'd']) {
-                let path = if named.starts_with('/') { named.to_owned() } else { format!("/{named}") };
-                assert_eq!(hub.get(&path).status(), 200, "{named}");
+            if named.starts_with("data:") || named.starts_with('#') {
+                continue;
             }
+            assert!(!named.contains("//"), "the page names another server: {named}");
+            let path = if named.starts_with('/') { named.to_owned() } else { format!("/{named}") };
+            assert_eq!(hub.get(&path).status(), 200, "{named}");
         }
     }
 }

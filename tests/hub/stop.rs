@@ -58,9 +58,8 @@ fn sigterm_ends_a_thousand_streams_cleanly_and_keeps_every_webhook() {
 
         let body = event("test_user|false", "under way").to_string();
         let (first, second) = body.split_at(body.len() / 2);
-        let mut under_way = server.sender().unwrap();
-        let head = "POST /notifications/webhook/zone-port-event HTTP/1.1\r\nHost: lookout.test";
-        under_way.send(format!("{head}\r\nContent-Length: {}\r\n\r\n{first}", body.len()).as_bytes()).unwrap();
+        let mut under_way = server.webhook_under_way(body.len());
+        under_way.send(first.as_bytes()).unwrap();
 
         let start = Instant::now();
         server.signal(Signal::SIGTERM);

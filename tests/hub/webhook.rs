@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Hub, Reader, Setup, USER, event, marker, wait_for};
+use crate::support::{Hub, Reader, Setup, USER, event, marker};
 
 const WEBHOOK: &str = "/notifications/webhook/zone-port-event";
 
@@ -159,13 +159,9 @@ fn a_webhook_beyond_max_in_flight_is_told_to_come_back() {
     let hub = Setup::new().with(|config| config.ingest.max_in_flight = 1).start();
     let body = event("test_user|false", "slow").to_string();
     let (first, second) = body.split_at(body.len() / 2);
-    let mut slow = hub.sender().unwrap();
-    let head = format!("POST {WEBHOOK} HTTP/1.1\r\nHost: lookout.test\r\nContent-Length: {}\r\n\r\n", body.len());
-    slow.send(format!("{head}{first}").as_bytes()).unwrap();
-    let refused = wait_for("a refusal", || {
-        let answer = hub.post(event("test_user|false", "fast"));
-        (answer.status() != 200).then_some(answer)
-    });
+    let mut slow = hub.webhook_under_way(body.len());
+    slow.send(first.as_bytes()).unwrap();
+    let refused = hub.post(event("test_user|false", "fast"));
     refused.assert_error(503);
     let seconds: u64 = refused.head.header("retry-after").expect("Retry-After").parse().expect("seconds");
     assert!(seconds >= 1);
@@ -177,8 +173,8 @@ fn a_webhook_beyond_max_in_flight_is_told_to_come_back() {
 #[test]
 fn a_body_that_does_not_arrive_is_408() {
     let hub = Setup::new().with(|config| config.ingest.body_timeout = std::time::Duration::from_millis(200)).start();
-    let mut sender = hub.sender().unwrap();
-    sender.send(format!("POST {WEBHOOK} HTTP/1.1\r\nHost: lookout.test\r\nContent-Length: 100\r\n\r\n{{").as_bytes()).unwrap();
+    let mut sender = hub.webhook_under_way(100);
+    sender.send(b"{").unwrap();
     sender.answer(false).unwrap().assert_error(408);
 }
 

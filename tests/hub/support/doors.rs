@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use serde_json::Value;
 
 use super::{
-    http::{Answer, Client},
+    http::{Answer, Client, request_head},
     reader::{Connecting, Reader},
     wait_for,
 };
@@ -40,6 +40,17 @@ impl Doors {
     pub fn post_bytes(&self, body: &[u8], headers: &[(&str, &str)]) -> Answer {
         let mut client = self.sender().expect("a connection");
         post(&mut client, body, headers).expect("an answer to the webhook")
+    }
+
+    /// A connection on which the server has taken a webhook on, of which not one byte has been sent yet: it was asked
+    /// whether to go on, and has said so.
+    pub fn webhook_under_way(&self, length: usize) -> Client {
+        let mut client = self.sender().expect("a connection");
+        let length = length.to_string();
+        let head = request_head("POST", WEBHOOK, &[("Expect", "100-continue"), ("Content-Length", &length)]);
+        client.send(format!("{head}\r\n").as_bytes()).expect("a head is sent");
+        assert_eq!(client.answer(true).expect("an invitation").status(), 100);
+        client
     }
 
     /// A connection to the webhook.

@@ -5,12 +5,10 @@ use std::{
     net::{SocketAddr, TcpStream},
 };
 
+use memchr::memmem::find;
 use serde_json::Value;
 
-use super::{
-    PATIENCE,
-    wire::{Chunks, find},
-};
+use super::{PATIENCE, wire::Chunks};
 
 /// A status line and its headers.
 #[derive(Debug, Clone)]

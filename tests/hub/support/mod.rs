@@ -18,7 +18,7 @@ pub use hub::{Hub, Setup};
 pub use reader::{Next, Reader};
 pub use screeners::{Calls, held, result};
 pub use server::Server;
-pub use wire::{End, Message};
+pub use wire::{Chunks, End, Events, Message};
 
 /// How long anything may take before a test gives up on it: far above what it does take, since a test machine is busy.
 pub const PATIENCE: Duration = Duration::from_secs(30);

@@ -1,5 +1,6 @@
 //! The two framings of a stream, chunked transfer and SSE, read without mercy: what the server should not send is a failure.
 
+use memchr::memmem::find;
 use serde_json::Value;
 
 /// One event with data, as it came.
@@ -115,9 +116,4 @@ impl Events {
         assert!(id.is_none() || json.is_some(), "an id without a message in {frame:?}");
         json.map(|json| Message { id, json, frame })
     }
-}
-
-/// Where `needle` begins.
-pub fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack.windows(needle.len()).position(|window| window == needle)
 }

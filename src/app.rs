@@ -32,7 +32,7 @@ use crate::{
     },
     config::{Config, StoreKind},
     http::{
-        admin::Readiness,
+        admin::{ActorKind, Readiness},
         listen::{BindError, Listeners, Routes, listen},
         stream::Streams,
         webhook::Ingest,
@@ -93,7 +93,7 @@ pub struct Lines {
 impl App {
     /// Starts with the configured screening provider. Must be called inside an actix `System`.
     pub async fn start(config: Config) -> Result<Self, StartError> {
-        let screener = screening::provider(&config.screening);
+        let screener = screening::screener(&config.screening);
         Self::start_with(config, screener).await
     }
 
@@ -124,8 +124,8 @@ impl App {
         let wards = vec![
             parts.broadcaster(pipeline.handle()),
             parts.archivist(pipeline.handle(), health.clone()),
+            parts.webhook_handler(intake.handle(), provider.provider()),
             parts.screener(pipeline.handle(), provider),
-            parts.webhook_handler(intake.handle()),
         ];
         let (open_sender, open) = watch::channel(0);
         let charge = Arc::new(Charge {
@@ -138,7 +138,8 @@ impl App {
         let guardian = guard(parts.session_supervisor(pipeline.handle(), charge.clone()), metrics.clone());
 
         let permits = Arc::new(Semaphore::new(config.ingest.max_in_flight));
-        let readiness = Arc::new(Readiness { stopping: AtomicBool::new(false), store: health, metrics: metrics.clone() });
+        let actors = actor_kinds(&config, &lines, &metrics);
+        let readiness = Arc::new(Readiness { stopping: AtomicBool::new(false), store: health, metrics: metrics.clone(), actors });
         let ingest = Ingest {
             config: config.ingest.clone(),
             permits: permits.clone(),
@@ -225,9 +226,9 @@ impl Parts<'_> {
         })
     }
 
-    fn webhook_handler(&self, thread: ArbiterHandle) -> Ward {
+    fn webhook_handler(&self, thread: ArbiterHandle, provider: &'static str) -> Ward {
         let capacity = self.config.mailbox.webhook_handler;
-        let intake = Arc::new(Intake::new(&self.config.ingest, &self.config.screening));
+        let intake = Arc::new(Intake::new(&self.config.ingest, &self.config.screening, provider));
         let (archivist, metrics) = (self.lines.archivist.clone(), self.metrics.clone());
         raise("webhook_handler", &self.lines.webhook_handler, thread, move |ctx| {
             WebhookHandler::create(capacity, intake.clone(), archivist.clone(), metrics.clone(), ctx)
@@ -290,6 +291,27 @@ fn workers(config: &Config, metrics: &Arc<Metrics>, lines: &Lines, charge: Arc<C
         lines.session_supervisor.send(Watch(Ward { name: ward.name, alive: ward.alive, rebuild }));
         worker
     }
+}
+
+/// What `GET /actors` tells.
+fn actor_kinds(config: &Config, lines: &Lines, metrics: &Arc<Metrics>) -> Vec<ActorKind> {
+    fn one<A: Actor<Context = Context<A>>>(name: &'static str, mailbox: usize, line: &Line<A>) -> ActorKind {
+        let line = line.clone();
+        ActorKind { name, mailbox, living: Box::new(move || usize::from(line.connected())) }
+    }
+    let mailbox = &config.mailbox;
+    let (relays, metrics) = (lines.relays.clone(), metrics.clone());
+    let living_relays = move || relays.load().iter().filter(|relay| relay.connected()).count();
+    let sessions = move || usize::try_from(metrics.connections.get()).unwrap_or(0);
+    vec![
+        one("webhook_handler", mailbox.webhook_handler, &lines.webhook_handler),
+        one("archivist", mailbox.archivist, &lines.archivist),
+        one("screener", mailbox.screener, &lines.screener),
+        one("broadcaster", mailbox.broadcaster, &lines.broadcaster),
+        ActorKind { name: "relay", mailbox: mailbox.relay, living: Box::new(living_relays) },
+        ActorKind { name: "session", mailbox: mailbox.session, living: Box::new(sessions) },
+        one("session_supervisor", mailbox.session_supervisor, &lines.session_supervisor),
+    ]
 }
 
 async fn read_recent(store: &dyn Store, max_bytes: usize) -> Result<Recent, StoreError> {

@@ -1,19 +1,20 @@
 //! The ordered stop: nothing acknowledged is lost, every stream ends as HTTP wants it, all within `server.shutdown_grace`.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::sync::atomic::Ordering;
 
+use futures_util::future::join_all;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     time::{Instant, timeout_at},
 };
 
 use crate::{
-    actors::{line::Stop, session_supervisor::SayGoodbye},
+    actors::{
+        line::Stop,
+        session_supervisor::{CutOff, SayGoodbye},
+    },
     app::App,
 };
-
-/// The part of the grace that is left for the listeners and the store when everything before took as long as it could.
-const RESERVE: f64 = 0.2;
 
 /// The signals that end the server in order. Made before the server starts, so that none is missed.
 pub struct Signals {
@@ -41,7 +42,8 @@ impl App {
     pub async fn stop(mut self) {
         let grace = self.config.server.shutdown_grace;
         let begun = Instant::now();
-        let gentle = begun + grace.mul_f64(1.0 - RESERVE);
+        // What must not be cut off, the store's last commit, has the last tenth to itself.
+        let (gentle, listeners, store) = (begun + grace.mul_f64(0.8), begun + grace.mul_f64(0.9), begun + grace);
         log::info!(target: "notifications", "event=stopping grace={grace:?}");
 
         // 1. Not ready, and no new stream or webhook.
@@ -56,24 +58,22 @@ impl App {
         // 3. Streams have been told when to come back, and end once their last frames are sent.
         if timeout_at(gentle, self.open.wait_for(|open| *open == 0)).await.is_err() {
             log::warn!(target: "sse", "event=stop_streams_cut_off open={}", *self.open.borrow());
+            self.supervisor.send(CutOff);
         }
         // 4. Answers still in the sockets' buffers leave; idle connections close.
-        let graceful = futures_util::future::join_all(self.listeners.outer.iter().map(|server| server.stop(true)));
-        if timeout_at(begun + grace.mul_f64(1.0 - RESERVE / 2.0), graceful).await.is_err() {
-            for server in &self.listeners.outer {
-                server.stop(false).await;
-            }
+        let graceful = join_all(self.listeners.outer.iter().map(|server| server.stop(true)));
+        if timeout_at(listeners, graceful).await.is_err() {
+            // Asking is what stops them; waiting for the answer would take the same time once more.
+            self.listeners.outer.iter().for_each(|server| drop(server.stop(false)));
         }
         // 5. The pipeline and the store.
         self.guardian.abort();
         self.supervisor.send(Stop);
-        if timeout_at(begun + grace, self.store.close()).await.is_err() {
+        if timeout_at(store, self.store.close()).await.is_err() {
             log::warn!(target: "notifications", "event=stop_store_cut_off");
         }
-        self.listeners.inner.stop(false).await;
-        for thread in &self.threads {
-            thread.stop();
-        }
-        log::info!(target: "notifications", "event=stopped took={:?}", Duration::from_millis(begun.elapsed().as_millis() as u64));
+        drop(self.listeners.inner.stop(false));
+        self.threads.iter().for_each(|thread| drop(thread.stop()));
+        log::info!(target: "notifications", "event=stopped took_ms={}", begun.elapsed().as_millis());
     }
 }

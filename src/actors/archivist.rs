@@ -129,6 +129,7 @@ impl Actor for Archivist {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         if self.config.retention.is_some() {
+            self.prune(ctx);
             ctx.run_interval(PRUNE_EVERY, |archivist, ctx| archivist.prune(ctx));
         }
     }

@@ -10,30 +10,19 @@ use crate::{
     error::Refusal,
     notification::{
         NotificationId, Timestamp, message,
-        provider::{self, BodyLimits, DeliveryHeaders, ReadEvent, Reading},
+        provider::{self, BodyLimits, DeliveryHeaders, RESERVED_NAMES, ReadEvent, Reading},
         rfc3339,
     },
-    sanitize, screening,
+    sanitize,
+    screening::rules,
     store::{NewDeadLetter, NewNotification, Receive},
 };
-
-/// Names at the top of `data` that only Lookout sets; no body brings them in, however they are written.
-pub const RESERVED: [&str; 9] = [
-    "_id",
-    "notification_id",
-    "user_id",
-    "auto_screen",
-    "received_at",
-    "screening_results",
-    "vessel",
-    "event",
-    "normalised",
-];
 
 /// Reads bodies.
 pub struct Intake {
     limits: BodyLimits,
-    screening: config::Screening,
+    skip_vessel_types: Vec<String>,
+    provider: &'static str,
 }
 
 /// A body, ready to be kept.
@@ -70,16 +59,17 @@ pub enum Item {
 }
 
 impl Intake {
-    /// Reads bodies as configured.
-    pub fn new(ingest: &config::Ingest, screening: &config::Screening) -> Self {
-        Self { limits: BodyLimits { max_batch: ingest.max_batch }, screening: screening.clone() }
+    /// Reads bodies as configured; `provider` is who screens.
+    pub fn new(ingest: &config::Ingest, screening: &config::Screening, provider: &'static str) -> Self {
+        let skip_vessel_types = screening.skip_vessel_types.clone();
+        Self { limits: BodyLimits { max_batch: ingest.max_batch, max_depth: BodyLimits::MAX_DEPTH }, skip_vessel_types, provider }
     }
 
     /// Reads a body. Whatever cannot be used becomes a dead letter; a batch that is too large is refused whole, because its
     /// sender can split it.
     pub fn prepare(&self, raw: Bytes, headers: &DeliveryHeaders, received_at: Timestamp) -> Prepared {
         let mut receive = Receive { raw, received_at, notifications: Vec::new(), dead_letters: Vec::new() };
-        let body = match provider::read_body(&receive.raw, headers, received_at, &self.limits) {
+        let body = match provider::read_body(&receive.raw, headers, &self.limits, received_at) {
             Ok(body) => body,
             Err(error) => {
                 let refusal = Refusal::new(error.status(), error.code(), error.to_string());
@@ -120,10 +110,14 @@ impl Intake {
 
     fn notification(&self, event: ReadEvent, received_at: Timestamp) -> (NewNotification, u64) {
         let ReadEvent { reference, mut vessel, mut event, mut rest, normalised, subject, delivery_key, fact_key } = event;
+        // No key of it can fail to serialise.
+        let mut normalised = serde_json::to_value(normalised).unwrap_or_default();
         let dropped = sanitize::value(&mut vessel).dropped
             + sanitize::value(&mut event).dropped
-            + sanitize::object(&mut rest, &RESERVED).dropped;
-        let skipped = reference.auto_screen.then(|| screening::skipped(&subject, &self.screening, received_at)).flatten();
+            + sanitize::value(&mut normalised).dropped
+            + sanitize::object(&mut rest, &RESERVED_NAMES).dropped;
+        let skip = || rules::skipped(&subject, &self.skip_vessel_types, self.provider, received_at);
+        let skipped = reference.auto_screen.then(skip).flatten();
         let screen = (reference.auto_screen && skipped.is_none()).then_some(subject);
         let results = skipped.map_or(Value::Null, |results| {
             let mut results = results.to_value();
@@ -136,7 +130,7 @@ impl Intake {
         data.insert("screening_results".into(), results);
         data.insert("received_at".into(), rfc3339(received_at).into());
         data.insert("auto_screen".into(), reference.auto_screen.into());
-        data.insert("normalised".into(), normalised.to_value());
+        data.insert("normalised".into(), normalised);
         data.extend(rest);
         let id = NotificationId::new();
         let clean_owner = reference.owner.as_deref().map(sanitize::text);

@@ -195,7 +195,7 @@ impl Screener {
         }
         self.reloading = true;
         let provider = self.provider.clone();
-        let reload = tokio::task::spawn_blocking(move || provider.refresh());
+        let reload = tokio::task::spawn_blocking(move || provider.reload_if_changed());
         ctx.spawn(reload.into_actor(self).map(|_, screener, _| {
             screener.reloading = false;
             screener.last_reload = Instant::now();

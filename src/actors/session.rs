@@ -3,7 +3,7 @@
 //! It holds no socket: the response body takes from the outbox. What it passes is decided by [`Progress`], when it is given
 //! up by [`Watch`]; this actor only carries their decisions out.
 //!
-//! * receives: `Deliver`, `Nudge` (relay); `Room`, `BodyGone` (response body); `Goodbye` (session supervisor)
+//! * receives: `Deliver`, `Nudge` (relay); `Room`, `BodyGone` (response body); `Goodbye`, `Stop` (session supervisor)
 //! * sends: `Join`, `Leave` to the relay of its thread; `Gone` to the session supervisor
 //! * when full: the relay's `Deliver` is not queued; the session finds the hole by contiguity and reads it from the log
 //! * when it dies: its client is cut off and comes back with its last id; the relay and the registry forget it
@@ -18,7 +18,7 @@ use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, WrapFu
 use bytes::Bytes;
 
 use super::{
-    line::{Line, guarded},
+    line::{Line, Stop, guarded},
     outbox::{End, Outbox},
     progress::{Next, Progress, View},
     recent::Recent,
@@ -191,6 +191,14 @@ impl Handler<Goodbye> for Session {
 
     fn handle(&mut self, Goodbye { retry }: Goodbye, _: &mut Self::Context) {
         self.end_cleanly("goodbye", retry);
+    }
+}
+
+impl Handler<Stop> for Session {
+    type Result = ();
+
+    fn handle(&mut self, _: Stop, ctx: &mut Self::Context) {
+        self.stop("cut_off", ctx);
     }
 }
 

@@ -1,8 +1,8 @@
 //! The registry: starts one session a client on the worker that holds its connection, counts them, rebuilds what died, says
 //! goodbye to all.
 //!
-//! * receives: `Connect` (HTTP), `Gone` (sessions), `Watch` (application), `SayGoodbye` (application)
-//! * sends: `Goodbye` to sessions, `Join` to rebuilt relays
+//! * receives: `Connect` (HTTP), `Gone` (sessions), `Watch`, `SayGoodbye`, `CutOff` (application)
+//! * sends: `Goodbye`, `Stop` to sessions, `Join` to rebuilt relays
 //! * when full: a `Connect` is refused with 503; a `Gone` is never refused, there is one a session
 //! * when it dies: the application builds it again over the same registry; sessions live on
 //! * runs on: the pipeline thread
@@ -80,6 +80,11 @@ pub struct Watch(pub Ward);
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct SayGoodbye;
+
+/// Break off every stream that has not ended.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct CutOff;
 
 /// An actor that is watched.
 pub struct Ward {
@@ -173,6 +178,14 @@ impl Handler<SayGoodbye> for SessionSupervisor {
             // Spread over one to three times the usual wait, so that they do not all come back at once.
             member.session.do_send(Goodbye { retry: retry.mul_f64(1.0 + 2.0 * fastrand::f64()) });
         }
+    }
+}
+
+impl Handler<CutOff> for SessionSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, _: CutOff, _: &mut Self::Context) {
+        self.registry().members().for_each(|(_, member)| member.session.do_send(Stop));
     }
 }
 

@@ -19,6 +19,18 @@ pub struct Readiness {
     pub store: Arc<StoreHealth>,
     /// Counters.
     pub metrics: Arc<Metrics>,
+    /// Every kind of actor.
+    pub actors: Vec<ActorKind>,
+}
+
+/// One kind of actor, as an operator sees it.
+pub struct ActorKind {
+    /// Its name, that of its mailbox key.
+    pub name: &'static str,
+    /// What its mailbox is configured to hold.
+    pub mailbox: usize,
+    /// How many of them live.
+    pub living: Box<dyn Fn() -> usize + Send + Sync>,
 }
 
 #[derive(Serialize)]
@@ -26,6 +38,26 @@ struct Health {
     status: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     reasons: Vec<&'static str>,
+}
+
+#[derive(Serialize)]
+struct ActorState {
+    actor: &'static str,
+    mailbox: usize,
+    living: usize,
+    restarts: u64,
+}
+
+/// Each kind of actor: what its mailbox holds, how many live, how often one was rebuilt.
+pub async fn actors(readiness: web::Data<Readiness>) -> HttpResponse {
+    let state = |kind: &ActorKind| ActorState {
+        actor: kind.name,
+        mailbox: kind.mailbox,
+        living: (kind.living)(),
+        restarts: readiness.metrics.actor_restarts.get(&[("actor", kind.name)]).map_or(0, |count| count.get()),
+    };
+    let states: Vec<ActorState> = readiness.actors.iter().map(state).collect();
+    json(StatusCode::OK, &serde_json::json!({ "actors": states }))
 }
 
 /// Alive: the process answers.

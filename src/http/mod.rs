@@ -47,7 +47,8 @@ pub fn ingest(app: &mut web::ServiceConfig) {
 pub fn admin(app: &mut web::ServiceConfig) {
     app.service(only(Method::GET, "/healthz", web::get().to(admin::healthz)))
         .service(only(Method::GET, "/readyz", web::get().to(admin::readyz)))
-        .service(only(Method::GET, "/metrics", web::get().to(admin::metrics)));
+        .service(only(Method::GET, "/metrics", web::get().to(admin::metrics)))
+        .service(only(Method::GET, "/actors", web::get().to(admin::actors)));
 }
 
 /// A resource with one method; every other method is 405 with `Allow`.

@@ -27,9 +27,6 @@ pub trait Screener: Send + Sync + 'static {
     /// may be dropped at any await.
     fn screen(&self, subject: Subject) -> BoxFuture<'static, Result<ScreeningResults, ScreenError>>;
 
-    /// Called each `screening.reload_interval`, off the worker threads: looks whether lists have changed.
-    fn refresh(&self) {}
-
     /// How long one call may take before it counts as timed out.
     fn call_timeout(&self) -> Duration {
         Duration::from_secs(10)

@@ -9,6 +9,7 @@ pub mod identifier;
 pub mod keys;
 pub mod message;
 pub mod position;
+pub mod provider;
 pub mod reference;
 pub mod results;
 pub mod subject;

@@ -35,7 +35,8 @@ fn main() {
     drop(bare);
     let folder = tempfile::tempdir().expect("a folder");
     let most = readers.to_string();
-    let settings = [("LOOKOUT__AUTH__MODE", "open"), ("LOOKOUT__STREAM__MAX_CONNECTIONS", most.as_str()), ("LOOKOUT__LOG__LEVEL", "warn")];
+    let settings =
+        [("LOOKOUT__AUTH__MODE", "open"), ("LOOKOUT__STREAM__MAX_CONNECTIONS", most.as_str()), ("LOOKOUT__LOG__LEVEL", "warn")];
     let server = Server::start(folder.path(), &settings);
     let lookout = measure("lookout", server.address, readers, messages, || server.cpu_seconds());
     println!("ratio    {:.2} in CPU a delivery", lookout / floor);
@@ -61,7 +62,8 @@ fn measure(name: &str, address: SocketAddr, readers: usize, messages: usize, cpu
     let mut latencies: Vec<Duration> = Vec::with_capacity(readers * messages);
     runtime.block_on(async {
         while latencies.len() < readers * messages {
-            let latency = tokio::time::timeout(Duration::from_secs(30), heard.recv()).await.expect("every message reaches every reader");
+            let latency =
+                tokio::time::timeout(Duration::from_secs(30), heard.recv()).await.expect("every message reaches every reader");
             latencies.push(latency.expect("readers live"));
         }
     });
@@ -69,7 +71,11 @@ fn measure(name: &str, address: SocketAddr, readers: usize, messages: usize, cpu
     let cost = (cpu() - before) / latencies.len() as f64 * 1e6;
     latencies.sort_unstable();
     let at = |quantile: f64| latencies[((latencies.len() - 1) as f64 * quantile) as usize].as_secs_f64() * 1e3;
-    println!("{name:8} {readers} readers, {messages} messages: {cost:.2} µs of CPU a delivery, p50 {:.1} ms, p99 {:.1} ms", at(0.50), at(0.99));
+    println!(
+        "{name:8} {readers} readers, {messages} messages: {cost:.2} µs of CPU a delivery, p50 {:.1} ms, p99 {:.1} ms",
+        at(0.50),
+        at(0.99)
+    );
     cost
 }
 

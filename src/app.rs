@@ -197,7 +197,8 @@ struct Parts<'a> {
 impl Parts<'_> {
     fn broadcaster(&self, thread: ArbiterHandle) -> Ward {
         let capacity = self.config.mailbox.broadcaster;
-        let (store, recent, relays, metrics) = (self.store.clone(), self.recent.clone(), self.lines.relays.clone(), self.metrics.clone());
+        let (store, recent, relays, metrics) =
+            (self.store.clone(), self.recent.clone(), self.lines.relays.clone(), self.metrics.clone());
         raise("broadcaster", &self.lines.broadcaster, thread, move |ctx| {
             Broadcaster::create(capacity, store.clone(), recent.clone(), relays.clone(), metrics.clone(), ctx)
         })
@@ -274,14 +275,20 @@ fn guard(supervisor: Ward, metrics: Arc<Metrics>) -> JoinHandle<()> {
 }
 
 /// Called on each worker thread of the public listener: gives the thread its relay.
-fn workers(config: &Config, metrics: &Arc<Metrics>, lines: &Lines, charge: Arc<Charge>) -> impl Fn() -> Arc<Worker> + Clone + Send + 'static {
+fn workers(
+    config: &Config,
+    metrics: &Arc<Metrics>,
+    lines: &Lines,
+    charge: Arc<Charge>,
+) -> impl Fn() -> Arc<Worker> + Clone + Send + 'static {
     let (capacity, metrics, lines) = (config.mailbox.relay, metrics.clone(), lines.clone());
     let count = Arc::new(AtomicUsize::new(0));
     move || {
         let index = count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let worker = Arc::new(Worker { index, arbiter: Arbiter::current(), relay: Line::unconnected() });
         let metrics = metrics.clone();
-        let ward = raise("relay", &worker.relay, worker.arbiter.clone(), move |ctx| Relay::create(capacity, metrics.clone(), ctx));
+        let ward =
+            raise("relay", &worker.relay, worker.arbiter.clone(), move |ctx| Relay::create(capacity, metrics.clone(), ctx));
         lines.relays.rcu(|relays| relays.iter().cloned().chain([worker.relay.clone()]).collect::<Vec<_>>());
         let (charge, again) = (charge.clone(), worker.clone());
         let rebuild = Box::new(move || {

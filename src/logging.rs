@@ -52,7 +52,8 @@ mod tests {
 
     #[test]
     fn a_json_line_holds_the_same() {
-        let expected = r#"{"timestamp":"2026-01-02T03:04:05.678Z","level":"WARNING","target":"sse","message":"Connection queue full"}"#;
+        let expected =
+            r#"{"timestamp":"2026-01-02T03:04:05.678Z","level":"WARNING","target":"sse","message":"Connection queue full"}"#;
         assert_eq!(render(LogFormat::Json), expected);
     }
 }

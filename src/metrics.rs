@@ -79,7 +79,11 @@ impl Metrics {
             unrouted: register!("unrouted", "Notifications that name nobody", Counter),
             dropped_keys: register!("dropped_keys", "Keys dropped by sanitising", Counter),
             store_failures: register!("store_failures", "Commits that failed", Counter),
-            refilled_entries: register!("refilled_entries", "Entries broadcast from the store because their message was lost", Counter),
+            refilled_entries: register!(
+                "refilled_entries",
+                "Entries broadcast from the store because their message was lost",
+                Counter
+            ),
             screenings: register!("screenings", "Screenings settled", Labelled),
             actor_restarts: register!("actor_restarts", "Actors rebuilt after their death", Labelled),
             actor_panics: register!("actor_panics", "Messages whose handling panicked", Labelled),

@@ -73,7 +73,9 @@ impl App {
             log::warn!(target: "notifications", "event=stop_store_cut_off");
         }
         drop(self.listeners.inner.stop(false));
-        self.threads.iter().for_each(|thread| drop(thread.stop()));
+        self.threads.iter().for_each(|thread| {
+            thread.stop();
+        });
         log::info!(target: "notifications", "event=stopped took_ms={}", begun.elapsed().as_millis());
     }
 }

@@ -42,11 +42,11 @@ impl Server {
 
 /// User and system time of a process so far.
 pub fn cpu_seconds(process: u32) -> f64 {
-        let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).expect("the server runs");
-        // The name in brackets may hold blanks; the fields are counted behind it.
-        let (_, fields) = stat.rsplit_once(") ").expect("a stat line");
-        let fields: Vec<_> = fields.split(' ').collect();
-        (fields[11].parse::<f64>().expect("utime") + fields[12].parse::<f64>().expect("stime")) / TICKS_A_SECOND
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).expect("the server runs");
+    // The name in brackets may hold blanks; the fields are counted behind it.
+    let (_, fields) = stat.rsplit_once(") ").expect("a stat line");
+    let fields: Vec<_> = fields.split(' ').collect();
+    (fields[11].parse::<f64>().expect("utime") + fields[12].parse::<f64>().expect("stime")) / TICKS_A_SECOND
 }
 
 impl Drop for Server {

@@ -10,7 +10,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use actix::{Actor, ActorContext, AsyncContext, Context, ContextFutureSpawner, Handler, Message, WrapFuture, fut::ActorFutureExt};
+use actix::{
+    Actor, ActorContext, AsyncContext, Context, ContextFutureSpawner, Handler, Message, WrapFuture, fut::ActorFutureExt,
+};
 use arc_swap::ArcSwap;
 
 use super::{

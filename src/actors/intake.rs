@@ -74,7 +74,11 @@ impl Intake {
             Err(error) => {
                 let refusal = Refusal::new(error.status(), error.code(), error.to_string());
                 if refusal.status == 400 {
-                    receive.dead_letters.push(NewDeadLetter { item: None, reason: refusal.code, detail: refusal.message.clone() });
+                    receive.dead_letters.push(NewDeadLetter {
+                        item: None,
+                        reason: refusal.code,
+                        detail: refusal.message.clone(),
+                    });
                 }
                 return Prepared { receive, verdict: Verdict::Refused(refusal), dropped_keys: 0 };
             }

@@ -230,8 +230,12 @@ impl SessionSupervisor {
             return Err(("stopping", Refusal::busy("stopping", "This server is stopping; connect again in a moment.", 1)));
         }
         self.registry().admit(user).map_err(|full| match full {
-            Full::Node => ("node_full", Refusal::busy("too_many_connections", "This server has as many streams open as it may.", 10)),
-            Full::User => ("user_full", Refusal::busy("too_many_connections_for_user", "This user has as many streams open as it may.", 10)),
+            Full::Node => {
+                ("node_full", Refusal::busy("too_many_connections", "This server has as many streams open as it may.", 10))
+            }
+            Full::User => {
+                ("user_full", Refusal::busy("too_many_connections_for_user", "This user has as many streams open as it may.", 10))
+            }
         })
     }
 

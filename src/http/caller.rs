@@ -40,11 +40,15 @@ impl Caller {
     /// Lets the sender of this request in. Errors: 400 for a faulty parameter, 401 for a user that may not connect.
     pub fn admit(request: &HttpRequest, door: &Door, audience: Audience) -> Result<Self, Refusal> {
         let Parameters { user_id, scope } = query(request)?;
-        let user = user_id.filter(|user| !user.is_empty()).ok_or_else(|| {
-            Refusal::new(400, "missing_user_id", "The query parameter user_id is missing.")
-        })?;
+        let user = user_id
+            .filter(|user| !user.is_empty())
+            .ok_or_else(|| Refusal::new(400, "missing_user_id", "The query parameter user_id is missing."))?;
         if user.len() > MAX_USER_ID {
-            return Err(Refusal::new(400, "invalid_parameter", format!("The query parameter user_id is longer than {MAX_USER_ID} bytes.")));
+            return Err(Refusal::new(
+                400,
+                "invalid_parameter",
+                format!("The query parameter user_id is longer than {MAX_USER_ID} bytes."),
+            ));
         }
         door.admit(&user)?;
         let user: Arc<str> = user.into();
@@ -66,9 +70,9 @@ impl Caller {
 
 /// The query parameters of a request. The error names the faulty one, never its value.
 pub fn query<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, Refusal> {
-    Query::<T>::from_query(request.query_string()).map(Query::into_inner).map_err(|error| {
-        Refusal::new(400, "invalid_parameter", format!("The query parameter {} is invalid.", error.path()))
-    })
+    Query::<T>::from_query(request.query_string())
+        .map(Query::into_inner)
+        .map_err(|error| Refusal::new(400, "invalid_parameter", format!("The query parameter {} is invalid.", error.path())))
 }
 
 /// The door and the audience, as a handler needs them.

@@ -42,7 +42,11 @@ pub async fn page(request: HttpRequest, door: web::Data<Door>, streams: web::Dat
     }
     let (from, after) = match (after, before) {
         (Some(_), Some(_)) => {
-            return Err(Refusal::new(400, "invalid_parameter", "Only one of the query parameters after and before can be given."));
+            return Err(Refusal::new(
+                400,
+                "invalid_parameter",
+                "Only one of the query parameters after and before can be given.",
+            ));
         }
         (Some(after), None) => {
             let after = cursor("after", &after, &streams).await?;

@@ -17,7 +17,10 @@ use actix_web::{
 };
 use socket2::{Domain, Socket, Type};
 
-use super::{admin, admin::Readiness, auth::Door, cors::cors, ingest, not_found, public, stream::Streams, watched::Watched, webhook::Ingest};
+use super::{
+    admin, admin::Readiness, auth::Door, cors::cors, ingest, not_found, public, stream::Streams, watched::Watched,
+    webhook::Ingest,
+};
 use crate::{actors::session_supervisor::Worker, config::Config};
 
 /// Connections that may wait to be accepted: room for readers that all come back at once.
@@ -91,7 +94,11 @@ fn grace(config: &Config) -> u64 {
     config.server.shutdown_grace.as_secs().max(1)
 }
 
-fn serve<F, I, S, B>(server: HttpServer<F, I, S, B>, key: &'static str, address: SocketAddr) -> Result<(SocketAddr, ServerHandle), BindError>
+fn serve<F, I, S, B>(
+    server: HttpServer<F, I, S, B>,
+    key: &'static str,
+    address: SocketAddr,
+) -> Result<(SocketAddr, ServerHandle), BindError>
 where
     F: Fn() -> I + Send + Clone + 'static,
     I: IntoServiceFactory<S, Request>,
@@ -134,7 +141,11 @@ fn listen_public(
                 .app_data(web::ThinData(worker()))
                 .wrap(cors(&cors_config))
                 .configure(public)
-                .configure(|app| if !own_ingest { ingest(app) })
+                .configure(|app| {
+                    if !own_ingest {
+                        ingest(app)
+                    }
+                })
                 .default_service(web::to(not_found))
                 .into_factory()
                 .map_err(|error: actix_web::Error| error.error_response());

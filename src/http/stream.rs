@@ -7,7 +7,12 @@ use actix_web_lab::header::{CacheControl, CacheDirective};
 use serde::Deserialize;
 use tokio::sync::oneshot;
 
-use super::{answer::store_refusal, auth::Door, body::StreamBody, caller::{Caller, query}};
+use super::{
+    answer::store_refusal,
+    auth::Door,
+    body::StreamBody,
+    caller::{Caller, query},
+};
 use crate::{
     actors::{
         line::Line,

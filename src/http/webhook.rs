@@ -47,7 +47,11 @@ pub async fn receive(request: HttpRequest, payload: web::Payload, ingest: web::D
 async fn take(request: &HttpRequest, payload: web::Payload, ingest: &Ingest) -> Result<Answer, Refusal> {
     let Ok(permit) = ingest.permits.clone().try_acquire_owned() else {
         let stopping = ingest.permits.is_closed();
-        return Err(if stopping { busy("stopping", "This server is stopping.") } else { busy("busy", "As many webhooks are under way as may be.") });
+        return Err(if stopping {
+            busy("stopping", "This server is stopping.")
+        } else {
+            busy("busy", "As many webhooks are under way as may be.")
+        });
     };
     let body = read_body(request, payload, &ingest.config).await?;
     let (reply, answer) = oneshot::channel();
@@ -129,18 +133,27 @@ fn render(answer: &Answer) -> HttpResponse {
     let mut kept = answer.kept.iter();
     match &answer.verdict {
         Verdict::Refused(refusal) | Verdict::Single(Item::Unusable(refusal)) => refused(refusal),
-        Verdict::Single(Item::Ping) => json(StatusCode::OK, &Single { status: "success", message: "Test received", notification_id: None, duplicate: false }),
+        Verdict::Single(Item::Ping) => {
+            json(StatusCode::OK, &Single { status: "success", message: "Test received", notification_id: None, duplicate: false })
+        }
         Verdict::Single(Item::Event) => {
             let Some(Kept { id, duplicate }) = kept.next() else { return refused(&busy("lost", "The webhook was not kept.")) };
             let message = if *duplicate { "Notification received before" } else { "Notification received" };
-            json(StatusCode::OK, &Single { status: "success", message, notification_id: Some(&id.to_hex()), duplicate: *duplicate })
+            json(
+                StatusCode::OK,
+                &Single { status: "success", message, notification_id: Some(&id.to_hex()), duplicate: *duplicate },
+            )
         }
         Verdict::Batch(items) => {
-            let results: Vec<ItemResult> = items.iter().enumerate().map(|(index, item)| item_result(index, item, &mut kept)).collect();
+            let results: Vec<ItemResult> =
+                items.iter().enumerate().map(|(index, item)| item_result(index, item, &mut kept)).collect();
             let unusable = results.iter().filter(|result| matches!(result, ItemResult::Error { .. })).count();
             if unusable > 0 && unusable == results.len() {
                 let message = "No item of the batch could be used.";
-                return json(StatusCode::BAD_REQUEST, &Batch { status: "error", error: Some("no_usable_item"), message, results });
+                return json(
+                    StatusCode::BAD_REQUEST,
+                    &Batch { status: "error", error: Some("no_usable_item"), message, results },
+                );
             }
             json(StatusCode::OK, &Batch { status: "success", error: None, message: "Batch received", results })
         }
@@ -153,7 +166,11 @@ fn item_result<'a>(index: usize, item: &Item, kept: &mut impl Iterator<Item = &'
         Item::Ping => ItemResult::Kept { index, notification_id: None, duplicate: false },
         Item::Event => {
             let kept = kept.next();
-            ItemResult::Kept { index, notification_id: kept.map(|kept| kept.id.to_hex()), duplicate: kept.is_some_and(|kept| kept.duplicate) }
+            ItemResult::Kept {
+                index,
+                notification_id: kept.map(|kept| kept.id.to_hex()),
+                duplicate: kept.is_some_and(|kept| kept.duplicate),
+            }
         }
     }
 }

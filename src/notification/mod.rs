@@ -3,10 +3,14 @@
 //! Everything here is a plain function or type, so the rules that users rely on are tested without a server.
 
 pub mod entry;
+pub mod event_time;
 pub mod frame;
+pub mod identifier;
+pub mod keys;
 pub mod message;
 pub mod position;
 pub mod provider;
+pub mod reference;
 pub mod results;
 pub mod subject;
 

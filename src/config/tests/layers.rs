@@ -21,7 +21,14 @@ fn the_defaults_are_the_documented_ones() {
             workers: std::thread::available_parallelism().unwrap().get(),
             shutdown_grace: secs(10),
         },
-        ingest: Ingest { bind: None, max_body: 1 << 20, max_batch: 1000, max_in_flight: 256, body_timeout: secs(10), answer_timeout: secs(10) },
+        ingest: Ingest {
+            bind: None,
+            max_body: 1 << 20,
+            max_batch: 1000,
+            max_in_flight: 256,
+            body_timeout: secs(10),
+            answer_timeout: secs(10),
+        },
         stream: Stream {
             max_connections: 100,
             max_connections_per_user: 0,

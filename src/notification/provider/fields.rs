@@ -63,10 +63,8 @@ pub(super) const MOVE_TYPE: &str = "movetype";
 
 pub(super) const REFERENCE: [Field; 1] = [Field::inside_only("custom_reference", &["customreference", "userdefinedreference"])];
 
-pub(super) const COORDINATES: [Field; 2] = [
-    Field::inside_only("latitude", &["latitude", "lat"]), //
-    Field::inside_only("longitude", &["longitude", "lon", "lng", "long"]),
-];
+pub(super) const COORDINATES: [Field; 2] =
+    [Field::inside_only("latitude", &["latitude", "lat"]), Field::inside_only("longitude", &["longitude", "lon", "lng", "long"])];
 
 pub(super) const ZONE: [Field; 1] = [Field::inside_only(
     "zone",
@@ -207,6 +205,13 @@ mod tests {
     fn a_value_that_is_there_is_never_overwritten() {
         let sent = json!({ "vesselName": "A", "name": "B", "ship_name": "C" });
         assert_eq!(renamed(sent.clone()), sent);
+    }
+
+    #[test]
+    fn of_two_spellings_of_one_word_the_same_wins_in_either_order() {
+        let expected = json!({ "name": "A", "vessel_name": "B" });
+        assert_eq!(renamed(json!({ "vesselName": "A", "vessel_name": "B" })), expected);
+        assert_eq!(renamed(json!({ "vessel_name": "B", "vesselName": "A" })), expected);
     }
 
     #[test]

@@ -11,6 +11,8 @@ mod lift;
 #[cfg(test)]
 mod payload_tests;
 mod place;
+#[cfg(test)]
+mod property_tests;
 
 use serde::Serialize;
 use serde_json::{Map, Value};

@@ -59,7 +59,7 @@ fn compact(text: &str) -> String {
 pub const NAMES_AGREE: f64 = 0.95;
 
 /// Shorter names must be equal: one letter more makes another short name out of most.
-const SHORTEST_FUZZY: usize = 6;
+const SHORTEST_FUZZY: u32 = 6;
 
 /// What stands before the names of ships and is no part of them.
 const PREFIXES: [&str; 9] = ["MV", "MT", "MS", "SS", "FV", "SV", "RV", "LNGC", "LPGC"];
@@ -70,10 +70,18 @@ pub struct Name {
     text: String,
     /// The numbers in it, in order: ships of one series differ in nothing else.
     numbers: Vec<String>,
-    /// Its length in characters.
-    length: usize,
+    glance: Glance,
+}
+
+/// As much of a name as rules out nearly all others, small enough to lie side by side for all names of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Glance {
     /// One bit for each kind of character in it.
     kinds: u64,
+    /// In characters.
+    length: u32,
+    /// The characters that Jaro-Winkler rewards, NUL behind the end.
+    start: [char; 4],
 }
 
 impl Name {
@@ -107,8 +115,8 @@ impl Name {
             .filter(|digits| !digits.is_empty())
             .map(|digits| digits.trim_start_matches('0').to_owned())
             .collect();
-        let (length, kinds) = text.chars().fold((0, 0), |(length, kinds), c| (length + 1, kinds | kind(c)));
-        Some(Self { text, numbers, length, kinds })
+        let glance = Glance::of(&text);
+        Some(Self { text, numbers, glance })
     }
 
     /// How alike two names are, where they agree: 1 is the same.
@@ -116,21 +124,41 @@ impl Name {
         if self.text == other.text {
             return Some(1.0);
         }
-        if self.length.min(other.length) < SHORTEST_FUZZY || !self.may_agree(other) || self.numbers != other.numbers {
+        let is_short = self.glance.length.min(other.glance.length) < SHORTEST_FUZZY;
+        if is_short || !self.glance.may_agree(other.glance) || self.numbers != other.numbers {
             return None;
         }
         Some(strsim::jaro_winkler(&self.text, &other.text)).filter(|similarity| *similarity >= NAMES_AGREE)
     }
 
-    /// False only where the similarity cannot reach `NAMES_AGREE`: an upper bound from the lengths and the characters that
-    /// one name has and the other has not. It spares nearly all comparisons.
-    fn may_agree(&self, other: &Self) -> bool {
-        let (a, b) = (self.length as f64, other.length as f64);
-        let matching_a = a - f64::from((self.kinds & !other.kinds).count_ones());
-        let matching_b = b - f64::from((other.kinds & !self.kinds).count_ones());
-        let matching = matching_a.min(matching_b);
-        let jaro = (matching / a + matching / b + 1.0) / 3.0;
-        jaro + 0.4 * (1.0 - jaro) >= NAMES_AGREE - 1e-9
+    /// What to look at before `agreement`.
+    pub fn glance(&self) -> Glance {
+        self.glance
+    }
+}
+
+impl Glance {
+    fn of(text: &str) -> Self {
+        let mut glance = Self { kinds: 0, length: 0, start: ['\0'; 4] };
+        for (place, c) in text.chars().enumerate() {
+            glance.kinds |= kind(c);
+            glance.length += 1;
+            if let Some(start) = glance.start.get_mut(place) {
+                *start = c;
+            }
+        }
+        glance
+    }
+
+    /// False only where the names cannot agree: an upper bound of their similarity from the lengths, the common start and the
+    /// characters that one has and the other has not.
+    pub fn may_agree(self, other: Self) -> bool {
+        let matching_a = self.length.saturating_sub((self.kinds & !other.kinds).count_ones());
+        let matching_b = other.length.saturating_sub((other.kinds & !self.kinds).count_ones());
+        let matching = f64::from(matching_a.min(matching_b));
+        let jaro = (matching / f64::from(self.length) + matching / f64::from(other.length) + 1.0) / 3.0;
+        let common = self.start.iter().zip(other.start).take_while(|(a, b)| **a == *b).count();
+        jaro + 0.1 * common as f64 * (1.0 - jaro) >= NAMES_AGREE - 1e-9
     }
 }
 
@@ -177,7 +205,7 @@ mod tests {
             for other in [&b, &near] {
                 let (Some(a), Some(b)) = (Name::prepare(&a), Name::prepare(other)) else { continue };
                 if strsim::jaro_winkler(&a.text, &b.text) >= NAMES_AGREE {
-                    prop_assert!(a.may_agree(&b), "{a:?} {b:?}");
+                    prop_assert!(a.glance.may_agree(b.glance), "{a:?} {b:?}");
                 }
             }
         }

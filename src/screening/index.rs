@@ -2,10 +2,13 @@
 //!
 //! A reload builds a new index beside the old one, so a screening sees either all of a list or none of it.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use super::{
-    identity::{Imo, Name, call_sign},
+    identity::{Glance, Imo, Name, call_sign},
     rules::{Key, Match},
 };
 use crate::notification::subject::Subject;
@@ -36,11 +39,13 @@ pub struct Row {
 /// The lists, and where each number stands in them.
 #[derive(Debug, Default)]
 pub struct Index {
-    lists: Vec<(String, std::sync::Arc<[Row]>)>,
+    lists: Vec<(String, Arc<[Row]>)>,
     by_imo: HashMap<String, Vec<Place>>,
     by_faulty_imo: HashMap<String, Vec<Place>>,
     by_mmsi: HashMap<String, Vec<Place>>,
     by_call_sign: HashMap<String, Vec<Place>>,
+    /// All names in one run of memory: following each row's own would cost more than comparing.
+    names: Vec<(Glance, Place)>,
 }
 
 /// A row: the number of its list and its number there.
@@ -48,11 +53,12 @@ type Place = (usize, usize);
 
 impl Index {
     /// Indexes lists, each with its id.
-    pub fn of(lists: Vec<(String, std::sync::Arc<[Row]>)>) -> Self {
+    pub fn of(lists: Vec<(String, Arc<[Row]>)>) -> Self {
         let mut index = Self::default();
         for (list, (_, rows)) in lists.iter().enumerate() {
             for (number, row) in rows.iter().enumerate() {
                 let place = (list, number);
+                index.names.extend(row.names.iter().map(|name| (name.glance(), place)));
                 match &row.imo {
                     Some(Imo::Valid(imo)) => index.by_imo.entry(imo.clone()).or_default().push(place),
                     Some(Imo::Faulty(imo)) => index.by_faulty_imo.entry(imo.clone()).or_default().push(place),
@@ -113,13 +119,13 @@ impl<'i> Found<'i, '_> {
 
     fn by_name(&mut self, imo: Option<&str>) {
         let Some(name) = self.name else { return };
-        for (list, (_, rows)) in self.index.lists.iter().enumerate() {
-            for row in rows.iter() {
-                let Some(similarity) = similarity(name, row) else { continue };
-                let is_other_hull = matches!((imo, &row.imo), (Some(own), Some(Imo::Valid(theirs))) if own != theirs);
-                if similarity == 1.0 || !is_other_hull {
-                    self.push(list, row, Key::Name, Some(similarity));
-                }
+        let glance = name.glance();
+        for (_, (list, number)) in self.index.names.iter().filter(|(theirs, _)| glance.may_agree(*theirs)) {
+            let row = &self.index.lists[*list].1[*number];
+            let Some(similarity) = similarity(name, row) else { continue };
+            let is_other_hull = matches!((imo, &row.imo), (Some(own), Some(Imo::Valid(theirs))) if own != theirs);
+            if similarity == 1.0 || !is_other_hull {
+                self.push(*list, row, Key::Name, Some(similarity));
             }
         }
     }

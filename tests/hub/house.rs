@@ -160,7 +160,7 @@ fn actors_md_names_every_actor_with_its_real_messages_and_mailbox() {
         }
         let metrics = fs::read_to_string(root().join("src/metrics.rs")).unwrap();
         for counter in row.code(10) {
-            assert!(metrics.contains(&format!("(\"{counter}\"")), "{name}: there is no counter {counter}");
+            assert!(metrics.contains(&format!("\"{counter}\"")), "{name}: there is no counter {counter}");
         }
     }
 }

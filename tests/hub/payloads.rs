@@ -64,7 +64,10 @@ fn an_empty_batch_has_no_results() {
 fn one_event_delivered_twice_and_spelt_otherwise_is_one_notification() {
     let hub = Hub::start();
     let first = hub.post_bytes(&payload("21-"), &[]).assert_success();
-    let second = hub.post_bytes(&payload("22-"), &[]).assert_success();
+    // The re-spelt retry holds `3.58e1183`, a slip for 35.8183: beyond a double, so it is refused as it stands.
+    hub.post_bytes(&payload("22-"), &[]).assert_error(400);
+    let corrected = String::from_utf8(payload("22-")).unwrap().replace("3.58e1183", "3.58183e1");
+    let second = hub.post_bytes(corrected.as_bytes(), &[]).assert_success();
     assert_eq!((&first["duplicate"], &second["duplicate"]), (&json!(false), &json!(true)));
     assert_eq!(first["notification_id"], second["notification_id"]);
 }

@@ -86,7 +86,7 @@ mod tests {
             (b"{'a':1}", "not_json"),
             (b"{\"a\":NaN}", "not_json"),
             (b"{\"a\":\"\\ud800\"}", "not_json"),
-            (b"{\"a\":\"\xff\"}", "bad_utf8"),
+            (b"{\"a\":\"\xff\"}", "invalid_encoding"),
             (b"{\"a\":1e999}", "number_out_of_range"),
             (b"[[-1e309]]", "number_out_of_range"),
         ] {

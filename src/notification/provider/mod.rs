@@ -149,7 +149,7 @@ impl BodyError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Empty => "empty_body",
-            Self::BadUtf8 { .. } => "bad_utf8",
+            Self::BadUtf8 { .. } => "invalid_encoding",
             Self::NotJson(_) => "not_json",
             Self::TooDeep { .. } => "too_deep",
             Self::NumberOutOfRange { .. } => "number_out_of_range",

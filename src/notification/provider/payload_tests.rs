@@ -428,7 +428,7 @@ fn invalid_bodies_are_refused_and_a_mark_in_front_is_not() {
     for (file, code) in [
         ("invalid-40-truncated.json", "not_json"),
         ("invalid-41-top-level-string.json", "not_an_object"),
-        ("invalid-42-bad-utf8.json", "bad_utf8"),
+        ("invalid-42-bad-utf8.json", "invalid_encoding"),
         ("invalid-44-empty-body.json", "empty_body"),
         ("invalid-48-two-documents.json", "not_json"),
     ] {

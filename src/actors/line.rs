@@ -77,3 +77,47 @@ pub fn guarded(actor: &'static str, metrics: &Metrics, handle: impl FnOnce()) {
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct Stop;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Fragile(Arc<Metrics>);
+
+    impl Actor for Fragile {
+        type Context = Context<Self>;
+    }
+
+    #[derive(Message)]
+    #[rtype(result = "u32")]
+    struct Work(u32);
+
+    impl Handler<Work> for Fragile {
+        type Result = u32;
+
+        fn handle(&mut self, Work(number): Work, _: &mut Self::Context) -> u32 {
+            let mut done = 0;
+            guarded("fragile", &self.0, || done = 100_u32.checked_div(number).expect("no division by zero"));
+            done
+        }
+    }
+
+    #[actix::test]
+    async fn a_panic_in_one_message_costs_that_message_and_not_the_actor() {
+        let metrics = Arc::new(Metrics::new());
+        let actor = Fragile(metrics.clone()).start();
+        assert_eq!(actor.send(Work(0)).await, Ok(0));
+        assert_eq!(actor.send(Work(5)).await, Ok(20));
+        assert_eq!(metrics.actor_panics.get_or_create(&[("actor", "fragile")]).get(), 1);
+    }
+
+    #[actix::test]
+    async fn a_line_reaches_whoever_was_connected_last_and_gives_messages_back_where_nobody_is() {
+        let line: Line<Fragile> = Line::unconnected();
+        assert!(!line.connected());
+        assert!(matches!(line.try_send(Work(1)), Err(SendError::Closed(Work(1)))));
+        line.clone().connect(Fragile(Arc::new(Metrics::new())).start());
+        assert!(line.connected());
+        assert!(line.try_send(Work(1)).is_ok());
+    }
+}

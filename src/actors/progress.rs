@@ -311,7 +311,7 @@ mod tests {
                 prop_assert!(world.reader.id().n <= world.log);
             }
             // Everything lost is noticed at the next prod, everything read and drained in the end.
-            for _ in 0..1000 {
+            while world.reader.id().n < world.log || !world.queue.is_empty() || world.caught_up < usize::from(replay) {
                 world.step(Op::Relay);
                 world.step(Op::Prod);
                 world.step(Op::ReadArrives);

@@ -13,6 +13,7 @@ mod limits;
 mod overflow;
 mod page;
 mod payloads;
+mod rebuild;
 mod replay;
 mod screening;
 mod stop;

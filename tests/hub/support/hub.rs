@@ -2,7 +2,11 @@
 
 use std::{net::SocketAddr, ops::Deref, path::Path, sync::Arc, sync::mpsc, thread::JoinHandle};
 
-use lookout::{app::App, config::Config, screening::Screener};
+use lookout::{
+    app::{App, Lines},
+    config::Config,
+    screening::Screener,
+};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
@@ -58,20 +62,21 @@ impl Setup {
                 };
                 let app = app.unwrap_or_else(|error| panic!("the hub does not start: {error}"));
                 let doors = Doors { public: app.public_addr(), ingest: app.ingest_addr(), admin: app.admin_addr() };
-                started.send(doors).expect("the test waits");
+                started.send((doors, app.lines().clone())).expect("the test waits");
                 // An error means that the test has dropped its hub: a reason to stop, too.
                 let _ = stopped.await;
                 app.stop().await;
             });
         });
-        let doors = running.recv().expect("the hub has started");
-        Hub { doors, running: Some(Running { stop, thread }), setup: Some(self) }
+        let (doors, lines) = running.recv().expect("the hub has started");
+        Hub { doors, lines, running: Some(Running { stop, thread }), setup: Some(self) }
     }
 }
 
 /// A running hub. Stops when dropped.
 pub struct Hub {
     doors: Doors,
+    lines: Lines,
     running: Option<Running>,
     setup: Option<Setup>,
 }
@@ -91,6 +96,11 @@ impl Running {
 }
 
 impl Hub {
+    /// The lines to its actors, to kill one.
+    pub fn lines(&self) -> &Lines {
+        &self.lines
+    }
+
     /// A hub with the default configuration.
     pub fn start() -> Self {
         Setup::new().start()

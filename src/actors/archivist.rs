@@ -187,8 +187,7 @@ impl Archivist {
         ctx.spawn(commit.map(|outcome, archivist, ctx| {
             archivist.committing = false;
             let more_to_prune = outcome.as_ref().is_ok_and(|commit| commit.written.contains(&Written::Pruned(PRUNE_AT_ONCE)));
-            let metrics = archivist.metrics.clone();
-            guarded("archivist", &metrics, || archivist.tell(outcome, replies));
+            guarded("archivist", archivist, |archivist| &archivist.metrics, |archivist| archivist.tell(outcome, replies));
             if more_to_prune {
                 archivist.prune(ctx);
             }

@@ -78,12 +78,16 @@ impl Handler<Publish> for Broadcaster {
     type Result = ();
 
     fn handle(&mut self, Publish(entries): Publish, ctx: &mut Self::Context) {
-        let metrics = self.metrics.clone();
-        guarded("broadcaster", &metrics, || {
-            if !self.broadcast(&entries) {
-                self.refill(ctx);
-            }
-        });
+        guarded(
+            "broadcaster",
+            self,
+            |broadcaster| &broadcaster.metrics,
+            |broadcaster| {
+                if !broadcaster.broadcast(&entries) {
+                    broadcaster.refill(ctx);
+                }
+            },
+        );
     }
 }
 

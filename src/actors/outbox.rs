@@ -67,15 +67,23 @@ impl Outbox {
         self.capacity.saturating_sub(self.lock().queue.len())
     }
 
-    /// Session: queues these frames and wakes the body once. The caller asks [`Self::room`] first; frames that are no log
-    /// entries (heartbeats, goodbyes) may go over it, one or two at a time.
-    pub fn push(&self, frames: impl IntoIterator<Item = Bytes>) {
+    /// Session: lets `fill` push frames, told how many more log entries may wait here, and wakes the body once. Frames that are
+    /// no log entries (heartbeats, goodbyes) may go over that, one or two at a time.
+    pub fn fill<T>(&self, fill: impl FnOnce(usize, &mut VecDeque<Bytes>) -> T) -> T {
         let mut inner = self.lock();
+        let before = inner.queue.len();
+        let result = fill(self.capacity.saturating_sub(before), &mut inner.queue);
         if inner.end.is_some() {
-            return;
+            inner.queue.truncate(before);
+        } else if inner.queue.len() > before {
+            inner.wake();
         }
-        inner.queue.extend(frames);
-        wake(inner);
+        result
+    }
+
+    /// Session: queues one frame that is no log entry.
+    pub fn push(&self, frame: Bytes) {
+        self.fill(|_, queue| queue.push_back(frame));
     }
 
     /// Session: send [`Room`] once half of the queue is free (at once when it is already).
@@ -92,7 +100,7 @@ impl Outbox {
         if end == End::Cut {
             self.link.cut();
         }
-        wake(inner);
+        inner.wake();
     }
 
     /// Session: why the socket has failed, if it has.
@@ -163,13 +171,12 @@ pub struct Level {
 #[error("stream broken off")]
 pub struct Cut;
 
-/// Wakes with the lock released: a waker may run arbitrary code.
-///
-/// The waker is kept: it is that of the connection's task, and while the peer does not read nobody polls the body for a new one.
-fn wake(inner: MutexGuard<'_, Inner>) {
-    let waker = inner.body.clone();
-    drop(inner);
-    if let Some(waker) = waker {
-        waker.wake();
+impl Inner {
+    /// Wakes the connection's task. The waker is kept: while the peer does not read nobody polls the body for a new one. Waking
+    /// only marks the task, so the lock may be held.
+    fn wake(&self) {
+        if let Some(waker) = &self.body {
+            waker.wake_by_ref();
+        }
     }
 }

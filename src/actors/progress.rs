@@ -3,7 +3,7 @@
 //! A pure state machine, so that every interleaving of publishing, replay, overflow and catch-up can be driven in a test.
 //! It trusts nothing but contiguity: a live frame is taken only when it is the next one, everything else is read from the log.
 
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
 
@@ -93,7 +93,7 @@ impl Progress {
     }
 
     /// Live frames, ascending. [`Next::AwaitRoom`] says that the queue has overflowed.
-    pub fn live(&mut self, frames: &[Frame], room: usize, out: &mut Vec<Bytes>) -> Next {
+    pub fn live(&mut self, frames: &[Frame], room: usize, out: &mut VecDeque<Bytes>) -> Next {
         if self.mode != Mode::Live {
             return Next::Nothing;
         }
@@ -114,7 +114,7 @@ impl Progress {
 
     /// The answer to [`Next::Read`]: entries behind the last one passed, without a hole; `newest` is the newest entry
     /// published, looked up after the read.
-    pub fn chunk(&mut self, frames: &[Frame], newest: u64, room: usize, out: &mut Vec<Bytes>) -> Next {
+    pub fn chunk(&mut self, frames: &[Frame], newest: u64, room: usize, out: &mut VecDeque<Bytes>) -> Next {
         self.mode = Mode::Behind { reading: false };
         let fresh = &frames[frames.partition_point(|frame| frame.position.n <= self.passed)..];
         if let Some(first) = fresh.first()
@@ -164,14 +164,14 @@ impl Progress {
     }
 
     /// Passes contiguous frames while there is room for those that the reader sees; false when it ran out.
-    fn take(&mut self, frames: &[Frame], mut room: usize, out: &mut Vec<Bytes>) -> bool {
+    fn take(&mut self, frames: &[Frame], mut room: usize, out: &mut VecDeque<Bytes>) -> bool {
         for frame in frames {
             if self.view.shows(frame) {
                 if room == 0 {
                     return false;
                 }
                 room -= 1;
-                out.push(frame.bytes.clone());
+                out.push_back(frame.bytes.clone());
                 self.replayed += u64::from(self.mode != Mode::Live);
             }
             self.passed = frame.position.n;
@@ -183,8 +183,6 @@ impl Progress {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::VecDeque;
-
     use proptest::prelude::*;
 
     use super::*;
@@ -236,7 +234,7 @@ mod tests {
             self.capacity - self.queue.len()
         }
 
-        fn obey(&mut self, next: Next, out: Vec<Bytes>) {
+        fn obey(&mut self, next: Next, out: VecDeque<Bytes>) {
             self.queue.extend(out);
             assert!(self.queue.len() <= self.capacity, "the queue is bounded");
             match next {
@@ -252,7 +250,7 @@ mod tests {
         }
 
         fn step(&mut self, op: Op) {
-            let mut out = Vec::new();
+            let mut out = VecDeque::new();
             match op {
                 Op::Append(count) => {
                     self.live.push_back((self.log + 1..=self.log + count).map(frame).collect());
@@ -330,7 +328,7 @@ mod tests {
     #[test]
     fn a_full_queue_is_an_overflow_and_goes_on_behind_what_was_taken() {
         let mut reader = live_reader();
-        let mut out = Vec::new();
+        let mut out = VecDeque::new();
         let frames: Vec<Frame> = (1..=5).map(frame).collect();
         assert_eq!(reader.live(&frames, 3, &mut out), Next::AwaitRoom);
         assert_eq!(out.len(), 3);
@@ -342,7 +340,7 @@ mod tests {
     #[test]
     fn what_retention_removed_under_a_slow_reader_is_told_and_the_rest_follows() {
         let mut reader = live_reader();
-        let mut out = Vec::new();
+        let mut out = VecDeque::new();
         assert_eq!(reader.proceed(9, 4), Next::Read { after: 0, limit: 4 });
         let left: Vec<Frame> = (6..=9).map(frame).collect();
         assert_eq!(reader.chunk(&left, 9, 4, &mut out), Next::Pruned);

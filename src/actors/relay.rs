@@ -82,25 +82,7 @@ impl Handler<Deliver> for Relay {
     type Result = ();
 
     fn handle(&mut self, Deliver(frames): Deliver, _: &mut Self::Context) {
-        let metrics = self.metrics.clone();
-        guarded("relay", &metrics, || {
-            // A copy for this thread: its reference count is then touched by no other core.
-            let frames: Arc<[Frame]> = frames.iter().map(Frame::copied).collect();
-            for peer in self.peers.values_mut() {
-                match peer.session.try_send(Deliver(frames.clone())) {
-                    Ok(()) => peer.nudged = false,
-                    Err(SendError::Full(_)) => {
-                        metrics.mailbox_full.inc();
-                        // Past the bound, but only once: it makes the session look when it has worked its mailbox off.
-                        if !std::mem::replace(&mut peer.nudged, true) {
-                            peer.session.do_send(Nudge);
-                        }
-                    }
-                    // Its `Leave` is on the way.
-                    Err(SendError::Closed(_)) => {}
-                }
-            }
-        });
+        guarded("relay", self, |relay| &relay.metrics, |relay| relay.deliver(&frames));
     }
 }
 
@@ -109,5 +91,26 @@ impl Handler<Stop> for Relay {
 
     fn handle(&mut self, _: Stop, ctx: &mut Self::Context) {
         ctx.stop();
+    }
+}
+
+impl Relay {
+    fn deliver(&mut self, frames: &[Frame]) {
+        // A copy for this thread: its reference count is then touched by no other core.
+        let frames: Arc<[Frame]> = frames.iter().map(Frame::copied).collect();
+        for peer in self.peers.values_mut() {
+            match peer.session.try_send(Deliver(frames.clone())) {
+                Ok(()) => peer.nudged = false,
+                Err(SendError::Full(_)) => {
+                    self.metrics.mailbox_full.inc();
+                    // Past the bound, but only once: it makes the session look when it has worked its mailbox off.
+                    if !std::mem::replace(&mut peer.nudged, true) {
+                        peer.session.do_send(Nudge);
+                    }
+                }
+                // Its `Leave` is on the way.
+                Err(SendError::Closed(_)) => {}
+            }
+        }
     }
 }

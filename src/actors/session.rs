@@ -138,7 +138,7 @@ impl Actor for Session {
         if !self.outbox.attach(ctx.address()) {
             return self.stop("client_closed", ctx);
         }
-        self.outbox.push([self.greeting()]);
+        self.outbox.push(self.greeting());
         // The relay answers with a nudge once live frames reach us: from then on nothing can be missed unnoticed.
         self.relay.send(Join { id: self.opening.id, session: ctx.address() });
         let tick = tick(&self.around.stream);
@@ -158,15 +158,18 @@ impl Handler<Deliver> for Session {
     type Result = ();
 
     fn handle(&mut self, Deliver(frames): Deliver, ctx: &mut Self::Context) {
-        let metrics = self.around.metrics.clone();
-        guarded("session", &metrics, || {
-            let mut out = Vec::new();
-            let next = self.progress.live(&frames, self.outbox.room(), &mut out);
-            if next == Next::AwaitRoom {
-                metrics.queue_overflows.inc();
-            }
-            self.obey(next, out, ctx);
-        });
+        guarded(
+            "session",
+            self,
+            |session| &session.around.metrics,
+            |session| {
+                let next = session.outbox.fill(|room, queue| session.progress.live(&frames, room, queue));
+                if next == Next::AwaitRoom {
+                    session.around.metrics.queue_overflows.inc();
+                }
+                session.obey(next, ctx);
+            },
+        );
     }
 }
 
@@ -220,11 +223,8 @@ impl Handler<BodyGone> for Session {
 
 impl Session {
     /// Carries a decision out, and those that follow from it while they need no waiting.
-    fn obey(&mut self, mut next: Next, mut out: Vec<Bytes>, ctx: &mut Context<Self>) {
+    fn obey(&mut self, mut next: Next, ctx: &mut Context<Self>) {
         loop {
-            if !out.is_empty() {
-                self.outbox.push(std::mem::take(&mut out));
-            }
             match next {
                 Next::Nothing | Next::CaughtUp(None) => return,
                 Next::CaughtUp(Some(replayed)) => {
@@ -233,7 +233,8 @@ impl Session {
                 }
                 Next::AwaitRoom => return self.outbox.ask_for_room(),
                 Next::Pruned => {
-                    self.tell_gap(Gap { reason: GapReason::Pruned, oldest: self.around.store.span().oldest });
+                    let gap = Gap { reason: GapReason::Pruned, oldest: self.around.store.span().oldest };
+                    self.outbox.push(encode_gap(self.progress.id(), gap));
                     next = self.progress.proceed(self.around.recent.newest().n, self.outbox.room());
                 }
                 Next::Read { after, limit } => {
@@ -241,16 +242,20 @@ impl Session {
                     let Some(frames) = self.around.recent.after(after, limit) else {
                         return self.read_store(after, limit, ctx);
                     };
-                    next = self.chunk(&frames, &mut out);
+                    next = self.chunk(&frames);
                 }
             }
         }
     }
 
-    fn chunk(&mut self, frames: &[Frame], out: &mut Vec<Bytes>) -> Next {
-        let next = self.progress.chunk(frames, self.around.recent.newest().n, self.outbox.room(), out);
-        self.around.metrics.replayed_entries.inc_by(out.len() as u64);
-        next
+    fn chunk(&mut self, frames: &[Frame]) -> Next {
+        let newest = self.around.recent.newest().n;
+        self.outbox.fill(|room, queue| {
+            let before = queue.len();
+            let next = self.progress.chunk(frames, newest, room, queue);
+            self.around.metrics.replayed_entries.inc_by((queue.len() - before) as u64);
+            next
+        })
     }
 
     fn read_store(&mut self, after: u64, limit: usize, ctx: &mut Context<Self>) {
@@ -258,9 +263,8 @@ impl Session {
         ctx.spawn(read.map(|entries, session, ctx| match entries {
             Ok(entries) => {
                 let frames: Vec<Frame> = entries.iter().map(Frame::of).collect();
-                let mut out = Vec::new();
-                let next = session.chunk(&frames, &mut out);
-                session.obey(next, out, ctx);
+                let next = session.chunk(&frames);
+                session.obey(next, ctx);
             }
             Err(error) => session.read_failed(&error),
         }));
@@ -275,7 +279,7 @@ impl Session {
     fn proceed(&mut self, ctx: &mut Context<Self>) {
         if self.ending.is_none() {
             let next = self.progress.proceed(self.around.recent.newest().n, self.outbox.room());
-            self.obey(next, Vec::new(), ctx);
+            self.obey(next, ctx);
         }
     }
 
@@ -312,7 +316,7 @@ impl Session {
 
     fn end_cleanly(&mut self, cause: &'static str, retry: Duration) {
         self.ending = Some(cause);
-        self.outbox.push([frame::retry(retry)]);
+        self.outbox.push(frame::retry(retry));
         self.outbox.end(End::Clean);
     }
 
@@ -338,11 +342,7 @@ impl Session {
     }
 
     fn tell(&self, message: WireMessage<'_>) {
-        self.outbox.push([frame::encode(self.progress.id(), &message.to_json())]);
-    }
-
-    fn tell_gap(&self, gap: Gap) {
-        self.outbox.push([encode_gap(self.progress.id(), gap)]);
+        self.outbox.push(frame::encode(self.progress.id(), &message.to_json()));
     }
 }
 

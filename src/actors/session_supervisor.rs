@@ -147,8 +147,7 @@ impl Handler<Connect> for SessionSupervisor {
     type Result = ();
 
     fn handle(&mut self, connect: Connect, _: &mut Self::Context) {
-        let charge = self.charge.clone();
-        guarded("session_supervisor", &charge.around.metrics, || self.connect(connect));
+        guarded("session_supervisor", self, |supervisor| supervisor.metrics(), |supervisor| supervisor.connect(connect));
     }
 }
 

@@ -77,8 +77,7 @@ impl Handler<Webhook> for WebhookHandler {
     type Result = ();
 
     fn handle(&mut self, webhook: Webhook, _: &mut Self::Context) {
-        let metrics = self.metrics.clone();
-        guarded("webhook_handler", &metrics, || self.take_in(webhook));
+        guarded("webhook_handler", self, |handler| &handler.metrics, |handler| handler.take_in(webhook));
     }
 }
 

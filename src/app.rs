@@ -27,7 +27,7 @@ use crate::{
         relay::Relay,
         screener::Screener,
         session::Surroundings,
-        session_supervisor::{Charge, SessionSupervisor, Ward, Watch, Worker, rejoin},
+        session_supervisor::{Charge, Guard, SessionSupervisor, Ward, Worker, rejoin},
         webhook_handler::WebhookHandler,
     },
     config::{Config, StoreKind},
@@ -111,7 +111,7 @@ impl App {
             metrics: metrics.clone(),
         });
         let health = Arc::new(StoreHealth::new(true));
-        let (pipeline, intake) = (Arbiter::new(), Arbiter::new());
+        let (pipeline, intake, screening) = (Arbiter::new(), Arbiter::new(), Arbiter::new());
         let lines = Lines {
             webhook_handler: Line::unconnected(),
             archivist: Line::unconnected(),
@@ -125,7 +125,7 @@ impl App {
             parts.broadcaster(pipeline.handle()),
             parts.archivist(pipeline.handle(), health.clone()),
             parts.webhook_handler(intake.handle(), provider.provider()),
-            parts.screener(pipeline.handle(), provider),
+            parts.screener(screening.handle(), provider),
         ];
         let (open_sender, open) = watch::channel(0);
         let charge = Arc::new(Charge {
@@ -133,6 +133,7 @@ impl App {
             wards: Mutex::new(wards),
             around: around.clone(),
             line: lines.session_supervisor.clone(),
+            leaving: AtomicBool::new(false),
             open: open_sender,
         });
         let guardian = guard(parts.session_supervisor(pipeline.handle(), charge.clone()), metrics.clone());
@@ -145,6 +146,7 @@ impl App {
             permits: permits.clone(),
             handler: lines.webhook_handler.clone(),
             metrics: metrics.clone(),
+            readiness: readiness.clone(),
         };
         let streams = Streams { around, supervisor: lines.session_supervisor.clone() };
         let workers = workers(&config, &metrics, &lines, charge);
@@ -159,7 +161,7 @@ impl App {
             permits,
             open,
             guardian,
-            threads: vec![pipeline, intake],
+            threads: vec![pipeline, intake, screening],
             lines,
         })
     }
@@ -295,7 +297,7 @@ fn workers(
             (ward.rebuild)();
             rejoin(&charge.registry, &again);
         });
-        lines.session_supervisor.send(Watch(Ward { name: ward.name, alive: ward.alive, rebuild }));
+        lines.session_supervisor.send(Guard(Ward { name: ward.name, alive: ward.alive, rebuild }));
         worker
     }
 }
@@ -326,10 +328,13 @@ async fn read_recent(store: &dyn Store, max_bytes: usize) -> Result<Recent, Stor
     let (Some(newest), Some(oldest)) = (span.newest, span.oldest) else {
         return Ok(Recent::new(max_bytes, Position::origin(span.epoch)));
     };
-    let after = newest.n.saturating_sub(RECENT_AT_START as u64).max(oldest.n - 1);
-    let frames: Vec<Frame> = store.read_log(after, RECENT_AT_START).await?.iter().map(Frame::of).collect();
-    let before = Position { n: after, ..Position::origin(span.epoch) };
-    let recent = Recent::new(max_bytes, before);
-    recent.append(&frames);
+    let mut after = newest.n.saturating_sub(RECENT_AT_START as u64).max(oldest.n - 1);
+    let recent = Recent::new(max_bytes, Position { n: after, ..Position::origin(span.epoch) });
+    while after < newest.n {
+        let frames: Vec<Frame> = store.read_log(after, RECENT_AT_START).await?.iter().map(Frame::of).collect();
+        let Some(last) = frames.last() else { break };
+        after = last.position.n;
+        recent.append(&frames);
+    }
     Ok(recent)
 }

@@ -25,12 +25,12 @@ pub struct Metrics {
     pub connections_closed: Labelled,
     /// Live frames that found a full queue: the session went on from the log.
     pub queue_overflows: Counter,
-    /// Times that a session began to read from the log.
+    /// Reads by which a session caught up, from memory or the store.
     pub catch_ups: Counter,
     /// Entries sent from memory or the store instead of live.
     pub replayed_entries: Counter,
-    /// Broadcasts that found a session's mailbox full: the session went on from the log.
-    pub mailbox_full: Counter,
+    /// Broadcasts that found a relay's mailbox full: the sessions of its thread went on from the log.
+    pub relay_full: Counter,
     /// Webhook answers, by `status`.
     pub webhook_answers: Labelled,
     /// Events that were there before.
@@ -43,7 +43,7 @@ pub struct Metrics {
     pub dropped_keys: Counter,
     /// Commits that failed.
     pub store_failures: Counter,
-    /// Commits read from the store because their message was lost.
+    /// Entries broadcast from the store because their message was lost.
     pub refilled_entries: Counter,
     /// Screenings settled, by `status`.
     pub screenings: Labelled,
@@ -70,9 +70,9 @@ impl Metrics {
             connections_refused: register!("connections_refused", "Streams refused", Labelled),
             connections_closed: register!("connections_closed", "Streams ended", Labelled),
             queue_overflows: register!("queue_overflows", "Live frames that found a full queue", Counter),
-            catch_ups: register!("catch_ups", "Times that a session began to read from the log", Counter),
+            catch_ups: register!("catch_ups", "Reads by which sessions caught up, from memory or the store", Counter),
             replayed_entries: register!("replayed_entries", "Entries sent from memory or the store instead of live", Counter),
-            mailbox_full: register!("mailbox_full", "Broadcasts that found a session's mailbox full", Counter),
+            relay_full: register!("relay_full", "Broadcasts that found a relay's mailbox full", Counter),
             webhook_answers: register!("webhook_answers", "Webhook answers", Labelled),
             duplicates: register!("duplicates", "Events that were there before", Counter),
             dead_letters: register!("dead_letters", "Bodies and items that could not be used", Counter),

@@ -51,10 +51,12 @@ impl App {
         self.supervisor.send(SayGoodbye);
         // 2. Webhooks under way are answered: each gives its permit back when it is durable.
         let all = u32::try_from(self.config.ingest.max_in_flight).unwrap_or(u32::MAX);
-        if timeout_at(gentle, self.permits.acquire_many(all)).await.is_err() {
+        let answered = timeout_at(gentle, self.permits.acquire_many(all)).await;
+        self.permits.close();
+        if answered.is_err() {
             log::warn!(target: "notifications", "event=stop_webhooks_cut_off");
         }
-        self.permits.close();
+        drop(answered);
         // 3. Streams have been told when to come back, and end once their last frames are sent.
         if timeout_at(gentle, self.open.wait_for(|open| *open == 0)).await.is_err() {
             log::warn!(target: "sse", "event=stop_streams_cut_off open={}", *self.open.borrow());
@@ -63,8 +65,8 @@ impl App {
         // 4. Answers still in the sockets' buffers leave; idle connections close.
         let graceful = join_all(self.listeners.outer.iter().map(|server| server.stop(true)));
         if timeout_at(listeners, graceful).await.is_err() {
-            // Asking is what stops them; waiting for the answer would take the same time once more.
-            self.listeners.outer.iter().for_each(|server| drop(server.stop(false)));
+            // The rest is cut off when the process ends.
+            log::warn!(target: "notifications", "event=stop_connections_cut_off");
         }
         // 5. The pipeline and the store.
         self.guardian.abort();

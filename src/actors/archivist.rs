@@ -196,7 +196,12 @@ impl Archivist {
     }
 
     fn tell(&self, outcome: Result<Commit, StoreError>, replies: Vec<Reply>) {
-        self.health.store(outcome.is_ok(), std::sync::atomic::Ordering::Relaxed);
+        // A full disk still lets a commit through that writes nothing.
+        let idle = |written: &Written| matches!(written, Written::Released(0) | Written::Pruned(0));
+        let proves_nothing = outcome.as_ref().is_ok_and(|commit| commit.written.iter().all(idle));
+        if !proves_nothing {
+            self.health.store(outcome.is_ok(), std::sync::atomic::Ordering::Relaxed);
+        }
         let commit = match outcome {
             Ok(commit) => commit,
             Err(error) => {

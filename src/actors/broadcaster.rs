@@ -12,14 +12,14 @@ use std::{sync::Arc, time::Duration};
 
 use actix::{
     Actor, ActorContext, AsyncContext, Context, ContextFutureSpawner, Handler, Message, WrapFuture, fut::ActorFutureExt,
+    prelude::SendError,
 };
 use arc_swap::ArcSwap;
 
 use super::{
     line::{Line, Stop, guarded},
     recent::Recent,
-    relay::Relay,
-    session::Deliver,
+    relay::{Deliver, Relay},
 };
 use crate::{
     metrics::Metrics,
@@ -115,7 +115,9 @@ impl Broadcaster {
         self.log(fresh);
         for relay in self.relays.load().iter() {
             // A full or dead relay costs its sessions a look into the log, nothing else.
-            let _ = relay.try_send(Deliver(frames.clone()));
+            if let Err(SendError::Full(_)) = relay.try_send(Deliver(frames.clone())) {
+                self.metrics.relay_full.inc();
+            }
         }
         true
     }
@@ -130,11 +132,18 @@ impl Broadcaster {
             .read_log(newest, REFILL)
             .into_actor(self)
             .map(move |entries, broadcaster, ctx| match entries {
-                Ok(entries) if broadcaster.broadcast(&entries) => {
+                Ok(entries) if entries.is_empty() => {
+                    log::error!(target: "notifications", "event=log_hole the store gave no entry behind n={newest}");
+                }
+                Ok(entries) => {
+                    if entries[0].position.n > newest + 1 {
+                        // Retention took what came next; sessions tell their readers.
+                        broadcaster.recent.restart_before(entries[0].position);
+                    }
+                    broadcaster.broadcast(&entries);
                     broadcaster.metrics.refilled_entries.inc_by(entries.len() as u64);
                     broadcaster.refill(ctx);
                 }
-                Ok(_) => log::error!(target: "notifications", "event=log_hole the store gave no entry behind n={newest}"),
                 Err(error) => log::warn!(target: "notifications", "event=refill_failed error={error:?}"),
             })
             .wait(ctx);

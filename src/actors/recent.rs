@@ -56,6 +56,12 @@ impl Recent {
         }
     }
 
+    /// Begins anew: the next frame to be added is this one, and there is a hole before it.
+    pub fn restart_before(&self, next: Position) {
+        let mut ring = self.write();
+        *ring = Ring { newest: Position { n: next.n - 1, ..Position::origin(next.epoch) }, frames: VecDeque::new(), bytes: 0 };
+    }
+
     /// Up to `limit` frames behind entry `n`; none when the window begins later, so that the store must be read.
     pub fn after(&self, n: u64, limit: usize) -> Option<Vec<Frame>> {
         let ring = self.read();

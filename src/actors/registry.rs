@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use actix::Addr;
 
-use super::session::Session;
+use super::{outbox::Outbox, session::Session};
 
 /// Names one session for the life of the process; never used again, so a late goodbye cannot remove a successor.
 pub type SessionId = u64;
@@ -24,8 +24,10 @@ pub struct Member {
     pub user: Arc<str>,
     /// Which worker thread it runs on.
     pub worker: usize,
-    /// The session; its mailbox is bounded for this handle.
+    /// The session.
     pub session: Addr<Session>,
+    /// What its response body takes from.
+    pub outbox: Arc<Outbox>,
 }
 
 /// The open sessions of this node.

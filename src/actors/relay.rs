@@ -1,22 +1,29 @@
-//! Hands each broadcast to the sessions of one worker thread, so that a broadcast crosses to a thread once and not once a
+//! Hands each broadcast to the readers of one worker thread, so that a broadcast crosses to a thread once and not once a
 //! client.
 //!
 //! * receives: `Deliver` (broadcaster); `Join`, `Leave` (sessions of its thread)
-//! * sends: `Deliver`, `Nudge` to its sessions
+//! * sends: frames into the outboxes of its thread; `Behind`, `Nudge` to their sessions
 //! * when full: the broadcaster drops the `Deliver`; sessions find the hole by contiguity
 //! * when it dies: the session supervisor builds it again on its thread and lets its sessions join
 //! * runs on: its worker thread
 
 use std::{collections::HashMap, sync::Arc};
 
-use actix::{Actor, ActorContext, Addr, Context, Handler, Message, prelude::SendError};
+use actix::{Actor, ActorContext, Addr, Context, Handler, Message};
 
 use super::{
     line::{Stop, guarded},
+    outbox::Outbox,
+    progress::Next,
     registry::SessionId,
-    session::{Deliver, Nudge, Session},
+    session::{Behind, Nudge, Session},
 };
 use crate::{metrics::Metrics, notification::frame::Frame};
+
+/// Frames that were just committed, ascending.
+#[derive(Clone, Message)]
+#[rtype(result = "()")]
+pub struct Deliver(pub Arc<[Frame]>);
 
 /// From now on this session gets what is broadcast. Answered with a `Nudge`, behind which nothing can be missed unnoticed.
 #[derive(Message)]
@@ -26,6 +33,8 @@ pub struct Join {
     pub id: SessionId,
     /// Where it is.
     pub session: Addr<Session>,
+    /// What its response body takes from.
+    pub outbox: Arc<Outbox>,
 }
 
 /// This session is gone.
@@ -38,22 +47,15 @@ pub struct Leave {
 
 /// The actor.
 pub struct Relay {
-    /// The one handle that is used for each session: a clone would have a free slot of its own in the mailbox.
-    peers: HashMap<SessionId, Peer>,
+    members: HashMap<SessionId, (Addr<Session>, Arc<Outbox>)>,
     metrics: Arc<Metrics>,
-}
-
-struct Peer {
-    session: Addr<Session>,
-    /// It was told that it missed something and has taken nothing since.
-    nudged: bool,
 }
 
 impl Relay {
     /// A relay without sessions whose mailbox holds `capacity` (`mailbox.relay`) messages.
     pub fn create(capacity: usize, metrics: Arc<Metrics>, ctx: &mut Context<Self>) -> Self {
         ctx.set_mailbox_capacity(capacity);
-        Self { peers: HashMap::new(), metrics }
+        Self { members: HashMap::new(), metrics }
     }
 }
 
@@ -64,9 +66,9 @@ impl Actor for Relay {
 impl Handler<Join> for Relay {
     type Result = ();
 
-    fn handle(&mut self, Join { id, session }: Join, _: &mut Self::Context) {
+    fn handle(&mut self, Join { id, session, outbox }: Join, _: &mut Self::Context) {
         session.do_send(Nudge);
-        self.peers.insert(id, Peer { session, nudged: false });
+        self.members.insert(id, (session, outbox));
     }
 }
 
@@ -74,7 +76,7 @@ impl Handler<Leave> for Relay {
     type Result = ();
 
     fn handle(&mut self, Leave { id }: Leave, _: &mut Self::Context) {
-        self.peers.remove(&id);
+        self.members.remove(&id);
     }
 }
 
@@ -97,19 +99,17 @@ impl Handler<Stop> for Relay {
 impl Relay {
     fn deliver(&mut self, frames: &[Frame]) {
         // A copy for this thread: its reference count is then touched by no other core.
-        let frames: Arc<[Frame]> = frames.iter().map(Frame::copied).collect();
-        for peer in self.peers.values_mut() {
-            match peer.session.try_send(Deliver(frames.clone())) {
-                Ok(()) => peer.nudged = false,
-                Err(SendError::Full(_)) => {
-                    self.metrics.mailbox_full.inc();
-                    // Past the bound, but only once: it makes the session look when it has worked its mailbox off.
-                    if !std::mem::replace(&mut peer.nudged, true) {
-                        peer.session.do_send(Nudge);
+        let frames: Vec<Frame> = frames.iter().map(Frame::copied).collect();
+        for (session, outbox) in self.members.values() {
+            match outbox.live(&frames) {
+                Next::Nothing => {}
+                next => {
+                    if next == Next::AwaitRoom {
+                        self.metrics.queue_overflows.inc();
                     }
+                    // At most one is under way for each session: from here on its reader takes no live frame until it has caught up.
+                    session.do_send(Behind(next));
                 }
-                // Its `Leave` is on the way.
-                Err(SendError::Closed(_)) => {}
             }
         }
     }

@@ -6,7 +6,7 @@
 //! * sends: `Settle`, `ReleaseOverdue` to the archivist
 //! * when full: a `Wake` is dropped; the next tick looks into the store
 //! * when it dies: the session supervisor builds it again; it begins with the oldest open screening
-//! * runs on: the pipeline thread; providers run in tasks of their own
+//! * runs on: the screening thread, so that looking through long lists holds up neither commits nor broadcasts
 
 use std::{
     sync::Arc,

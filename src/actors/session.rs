@@ -1,11 +1,11 @@
-//! One SSE client: decides what of the log goes into its outbox, sends its heartbeats, ends when it must.
+//! One SSE client: catches up from the log when its reader is behind, sends its heartbeats, ends when it must.
 //!
-//! It holds no socket: the response body takes from the outbox. What it passes is decided by [`Progress`], when it is given
-//! up by [`Watch`]; this actor only carries their decisions out.
+//! It holds no socket: the response body takes from the [`Outbox`], into which the relay puts what is live. Where the reader
+//! stands is decided by [`super::progress`], when it is given up by [`super::stall`]; this actor carries their decisions out.
 //!
-//! * receives: `Deliver`, `Nudge` (relay); `Room`, `BodyGone` (response body); `Goodbye`, `Stop` (session supervisor)
+//! * receives: `Behind`, `Nudge` (relay); `Room`, `BodyGone` (response body); `Goodbye`, `Stop` (session supervisor)
 //! * sends: `Join`, `Leave` to the relay of its thread; `Gone` to the session supervisor
-//! * when full: the relay's `Deliver` is not queued; the session finds the hole by contiguity and reads it from the log
+//! * when full: never refuses; each sender has at most one or two messages under way
 //! * when it dies: its client is cut off and comes back with its last id; the relay and the registry forget it
 //! * runs on: the worker thread that holds its connection
 
@@ -18,13 +18,13 @@ use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, WrapFu
 use bytes::Bytes;
 
 use super::{
-    line::{Line, Stop, guarded},
+    line::{Line, Stop},
     outbox::{End, Outbox},
-    progress::{Next, Progress, View},
+    progress::Next,
     recent::Recent,
     registry::SessionId,
     relay::{Join, Leave, Relay},
-    resume::{Gap, Resume},
+    resume::Gap,
     session_supervisor::{Gone, SessionSupervisor},
     stall::{Patience, Verdict, Watch},
 };
@@ -41,10 +41,10 @@ use crate::{
     store::{Store, StoreError},
 };
 
-/// Frames that were just committed, ascending, one allocation shared by all sessions of a thread.
-#[derive(Clone, Message)]
+/// A live frame found its reader behind or its queue full: this is to be done.
+#[derive(Message)]
 #[rtype(result = "()")]
-pub struct Deliver(pub Arc<[Frame]>);
+pub struct Behind(pub Next);
 
 /// Something may have been missed: look whether the log has gone on.
 #[derive(Message)]
@@ -89,25 +89,21 @@ pub struct Opening {
     pub user: Arc<str>,
     /// The user as shown to the client.
     pub clean_user: String,
-    /// What it sees.
-    pub view: View,
-    /// Where it begins.
-    pub resume: Resume,
+    /// What its reader must be told first, when its last id was not honoured.
+    pub gap: Option<Gap>,
 }
 
 /// The actor.
 pub struct Session {
     around: Arc<Surroundings>,
     opening: Opening,
-    progress: Progress,
     watch: Watch,
-    /// The response body holds the other end.
+    /// The relay and the response body hold it too.
     outbox: Arc<Outbox>,
     /// The relay of this thread holds our address.
     relay: Line<Relay>,
     /// The registry counts us until we say `Gone`.
     supervisor: Line<SessionSupervisor>,
-    ends_at: Option<Instant>,
     next_heartbeat: Instant,
     ending: Option<&'static str>,
 }
@@ -122,12 +118,10 @@ impl Session {
         supervisor: Line<SessionSupervisor>,
     ) -> Self {
         let now = Instant::now();
-        let progress = Progress::new(opening.resume.start.clone(), opening.view.clone());
-        let ends_at = around.stream.max_lifetime.map(|max| now + max.mul_f64(0.8 + 0.2 * fastrand::f64()));
         // The first heartbeat comes at a random moment of the interval, so that sessions opened together do not beat together.
         let next_heartbeat = now + around.stream.heartbeat_interval.mul_f64(fastrand::f64());
         let watch = Watch::new(now);
-        Self { around, opening, progress, watch, outbox, relay, supervisor, ends_at, next_heartbeat, ending: None }
+        Self { around, opening, watch, outbox, relay, supervisor, next_heartbeat, ending: None }
     }
 }
 
@@ -138,12 +132,17 @@ impl Actor for Session {
         if !self.outbox.attach(ctx.address()) {
             return self.stop("client_closed", ctx);
         }
-        self.outbox.push(self.greeting());
+        self.outbox.tell(|id| self.greeting(id));
         // The relay answers with a nudge once live frames reach us: from then on nothing can be missed unnoticed.
-        self.relay.send(Join { id: self.opening.id, session: ctx.address() });
+        self.relay.send(Join { id: self.opening.id, session: ctx.address(), outbox: self.outbox.clone() });
         let tick = tick(&self.around.stream);
         let phase = Instant::now() + tick.mul_f64(fastrand::f64());
         ctx.run_interval_at(phase.into(), tick, |session, ctx| session.tick(Instant::now(), ctx));
+        if let Some(max) = self.around.stream.max_lifetime {
+            ctx.run_later(max.mul_f64(0.8 + 0.2 * fastrand::f64()), |session, _| {
+                session.end_cleanly("max_lifetime", session.around.stream.retry);
+            });
+        }
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
@@ -154,22 +153,11 @@ impl Actor for Session {
     }
 }
 
-impl Handler<Deliver> for Session {
+impl Handler<Behind> for Session {
     type Result = ();
 
-    fn handle(&mut self, Deliver(frames): Deliver, ctx: &mut Self::Context) {
-        guarded(
-            "session",
-            self,
-            |session| &session.around.metrics,
-            |session| {
-                let next = session.outbox.fill(|room, queue| session.progress.live(&frames, room, queue));
-                if next == Next::AwaitRoom {
-                    session.around.metrics.queue_overflows.inc();
-                }
-                session.obey(next, ctx);
-            },
-        );
+    fn handle(&mut self, Behind(next): Behind, ctx: &mut Self::Context) {
+        self.obey(next, ctx);
     }
 }
 
@@ -228,14 +216,13 @@ impl Session {
             match next {
                 Next::Nothing | Next::CaughtUp(None) => return,
                 Next::CaughtUp(Some(replayed)) => {
-                    self.tell(WireMessage::CaughtUp { timestamp: now_text(), replayed });
-                    return;
+                    return self.tell(WireMessage::CaughtUp { timestamp: now_text(), replayed });
                 }
                 Next::AwaitRoom => return self.outbox.ask_for_room(),
                 Next::Pruned => {
                     let gap = Gap { reason: GapReason::Pruned, oldest: self.around.store.span().oldest };
-                    self.outbox.push(encode_gap(self.progress.id(), gap));
-                    next = self.progress.proceed(self.around.recent.newest().n, self.outbox.room());
+                    self.outbox.tell(|id| encode_gap(id, gap));
+                    next = self.outbox.proceed(self.around.recent.newest().n);
                 }
                 Next::Read { after, limit } => {
                     self.around.metrics.catch_ups.inc();
@@ -249,13 +236,9 @@ impl Session {
     }
 
     fn chunk(&mut self, frames: &[Frame]) -> Next {
-        let newest = self.around.recent.newest().n;
-        self.outbox.fill(|room, queue| {
-            let before = queue.len();
-            let next = self.progress.chunk(frames, newest, room, queue);
-            self.around.metrics.replayed_entries.inc_by((queue.len() - before) as u64);
-            next
-        })
+        let (next, replayed) = self.outbox.chunk(frames, self.around.recent.newest().n);
+        self.around.metrics.replayed_entries.inc_by(replayed as u64);
+        next
     }
 
     fn read_store(&mut self, after: u64, limit: usize, ctx: &mut Context<Self>) {
@@ -273,12 +256,12 @@ impl Session {
     /// The next tick tries again; the reader loses nothing but time.
     fn read_failed(&mut self, error: &StoreError) {
         log::warn!(target: "sse", "event=replay_read_failed error={error:?}");
-        self.progress.read_failed();
+        self.outbox.read_failed();
     }
 
     fn proceed(&mut self, ctx: &mut Context<Self>) {
         if self.ending.is_none() {
-            let next = self.progress.proceed(self.around.recent.newest().n, self.outbox.room());
+            let next = self.outbox.proceed(self.around.recent.newest().n);
             self.obey(next, ctx);
         }
     }
@@ -302,9 +285,6 @@ impl Session {
         if self.ending.is_some() {
             return;
         }
-        if self.ends_at.is_some_and(|end| now >= end) {
-            return self.end_cleanly("max_lifetime", self.around.stream.retry);
-        }
         self.proceed(ctx);
         // A tick that comes a little early must not put the heartbeat off by a whole tick.
         let stream = &self.around.stream;
@@ -315,8 +295,10 @@ impl Session {
     }
 
     fn end_cleanly(&mut self, cause: &'static str, retry: Duration) {
-        self.ending = Some(cause);
-        self.outbox.push(frame::retry(retry));
+        if self.ending.replace(cause).is_some() {
+            return;
+        }
+        self.outbox.tell(|_| frame::retry(retry));
         self.outbox.end(End::Clean);
     }
 
@@ -327,22 +309,22 @@ impl Session {
 
     /// `retry:`, `connection_established` and, where the last id was not honoured, `replay_gap`: one chunk, so that no
     /// reader gets one without the others.
-    fn greeting(&self) -> Bytes {
+    fn greeting(&self, id: Position) -> Bytes {
         let mut greeting = frame::retry(self.around.stream.retry).to_vec();
         let established = WireMessage::ConnectionEstablished {
             user_id: &self.opening.clean_user,
             timestamp: now_text(),
             message: "SSE connection established successfully",
         };
-        greeting.extend_from_slice(&frame::encode(self.opening.resume.start.id, &established.to_json()));
-        if let Some(gap) = self.opening.resume.gap {
-            greeting.extend_from_slice(&encode_gap(self.progress.id(), gap));
+        greeting.extend_from_slice(&frame::encode(id, &established.to_json()));
+        if let Some(gap) = self.opening.gap {
+            greeting.extend_from_slice(&encode_gap(id, gap));
         }
         greeting.into()
     }
 
     fn tell(&self, message: WireMessage<'_>) {
-        self.outbox.push(frame::encode(self.progress.id(), &message.to_json()));
+        self.outbox.tell(|id| frame::encode(id, &message.to_json()));
     }
 }
 
@@ -356,11 +338,25 @@ fn now_text() -> String {
     rfc3339(now)
 }
 
-/// How often the timer ticks: fine enough that no timeout is overrun by more than a half.
+/// How often the timer ticks: a whole fraction of the heartbeat's interval, fine enough that no timeout is overrun by more
+/// than a half.
 fn tick(stream: &config::Stream) -> Duration {
-    [stream.heartbeat_interval, stream.stall_timeout / 2, stream.connection_timeout / 2]
-        .into_iter()
-        .chain(stream.max_lifetime.map(|max| max / 10))
-        .min()
-        .unwrap_or(stream.heartbeat_interval)
+    let finest = stream.stall_timeout.min(stream.connection_timeout) / 2;
+    let fraction = stream.heartbeat_interval.div_duration_f64(finest).ceil().max(1.0);
+    stream.heartbeat_interval.div_f64(fraction)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tick_divides_the_heartbeat_and_is_half_a_timeout_at_most() {
+        let mut stream = config::Config::defaults().stream;
+        for (heartbeat, stall, expected) in [(30, 10, 5.0), (7, 10, 3.5), (12, 10, 4.0), (1, 10, 1.0), (2, 1, 0.5)] {
+            stream.heartbeat_interval = Duration::from_secs(heartbeat);
+            stream.stall_timeout = Duration::from_secs(stall);
+            assert!((tick(&stream).as_secs_f64() - expected).abs() < 1e-6, "heartbeat {heartbeat} s, stall {stall} s");
+        }
+    }
 }

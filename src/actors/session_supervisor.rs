@@ -1,14 +1,17 @@
 //! The registry: starts one session a client on the worker that holds its connection, counts them, rebuilds what died, says
 //! goodbye to all.
 //!
-//! * receives: `Connect` (HTTP), `Gone` (sessions), `Watch`, `SayGoodbye`, `CutOff` (application)
+//! * receives: `Connect` (HTTP), `Gone` (sessions), `Guard`, `SayGoodbye`, `CutOff` (application)
 //! * sends: `Goodbye`, `Stop` to sessions, `Join` to rebuilt relays
 //! * when full: a `Connect` is refused with 503; a `Gone` is never refused, there is one a session
 //! * when it dies: the application builds it again over the same registry; sessions live on
 //! * runs on: the pipeline thread
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -18,10 +21,9 @@ use tokio::sync::{oneshot, watch};
 use super::{
     line::{Line, Stop, guarded},
     outbox::Outbox,
-    progress::View,
     registry::{Full, Member, Registry, SessionId},
     relay::{Join, Relay},
-    resume::Resume,
+    resume::Gap,
     session::{Goodbye, Opening, Session, Surroundings},
 };
 use crate::{error::Refusal, metrics::Metrics};
@@ -49,11 +51,9 @@ pub struct Connect {
     pub user: Arc<str>,
     /// The user as shown to the client.
     pub clean_user: String,
-    /// What it sees.
-    pub view: View,
-    /// Where it begins.
-    pub resume: Resume,
-    /// The queue that the response body takes from.
+    /// What its reader must be told first, when its last id was not honoured.
+    pub gap: Option<Gap>,
+    /// Where its reader stands, and what the response body takes from.
     pub outbox: Arc<Outbox>,
     /// The thread that holds the connection.
     pub worker: Arc<Worker>,
@@ -74,7 +74,7 @@ pub struct Gone {
 /// Rebuild this actor when it dies.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Watch(pub Ward);
+pub struct Guard(pub Ward);
 
 /// No new streams, and every open one ends.
 #[derive(Message)]
@@ -106,6 +106,8 @@ pub struct Charge {
     pub around: Arc<Surroundings>,
     /// The line to the supervisor itself, for sessions.
     pub line: Line<SessionSupervisor>,
+    /// The hub stops: no new stream, nobody is rebuilt.
+    pub leaving: AtomicBool,
     /// How many streams are open, for whoever waits for the last one.
     pub open: watch::Sender<usize>,
 }
@@ -114,7 +116,6 @@ pub struct Charge {
 pub struct SessionSupervisor {
     charge: Arc<Charge>,
     session_mailbox: usize,
-    leaving: bool,
 }
 
 impl SessionSupervisor {
@@ -122,7 +123,7 @@ impl SessionSupervisor {
     /// session `session_mailbox` (`mailbox.session`).
     pub fn create(capacity: usize, session_mailbox: usize, charge: Arc<Charge>, ctx: &mut Context<Self>) -> Self {
         ctx.set_mailbox_capacity(capacity);
-        Self { charge, session_mailbox, leaving: false }
+        Self { charge, session_mailbox }
     }
 
     fn registry(&self) -> MutexGuard<'_, Registry> {
@@ -159,10 +160,10 @@ impl Handler<Gone> for SessionSupervisor {
     }
 }
 
-impl Handler<Watch> for SessionSupervisor {
+impl Handler<Guard> for SessionSupervisor {
     type Result = ();
 
-    fn handle(&mut self, Watch(ward): Watch, _: &mut Self::Context) {
+    fn handle(&mut self, Guard(ward): Guard, _: &mut Self::Context) {
         self.charge.wards.lock().unwrap_or_else(PoisonError::into_inner).push(ward);
     }
 }
@@ -171,7 +172,7 @@ impl Handler<SayGoodbye> for SessionSupervisor {
     type Result = ();
 
     fn handle(&mut self, _: SayGoodbye, _: &mut Self::Context) {
-        self.leaving = true;
+        self.charge.leaving.store(true, Ordering::Relaxed);
         let retry = self.charge.around.stream.retry;
         for (_, member) in self.registry().members() {
             // Spread over one to three times the usual wait, so that they do not all come back at once.
@@ -198,7 +199,7 @@ impl Handler<Stop> for SessionSupervisor {
 
 impl SessionSupervisor {
     fn connect(&mut self, connect: Connect) {
-        let Connect { user, clean_user, view, resume, outbox, worker, reply } = connect;
+        let Connect { user, clean_user, gap, outbox, worker, reply } = connect;
         let id = match self.admit(&user) {
             Ok(id) => id,
             Err((cause, refusal)) => {
@@ -207,15 +208,16 @@ impl SessionSupervisor {
             }
         };
         let around = self.charge.around.clone();
-        let opening = Opening { id, user: user.clone(), clean_user, view, resume };
+        let opening = Opening { id, user: user.clone(), clean_user, gap };
         let (relay, supervisor, capacity) = (worker.relay.clone(), self.charge.line.clone(), self.session_mailbox);
+        let queue = outbox.clone();
         let session = Session::start_in_arbiter(&worker.arbiter, move |ctx| {
             ctx.set_mailbox_capacity(capacity);
-            Session::new(around, opening, outbox, relay, supervisor)
+            Session::new(around, opening, queue, relay, supervisor)
         });
         let open = {
             let mut registry = self.registry();
-            registry.add(id, Member { user, worker: worker.index, session });
+            registry.add(id, Member { user, worker: worker.index, session, outbox });
             registry.len()
         };
         self.count(open);
@@ -225,7 +227,7 @@ impl SessionSupervisor {
     }
 
     fn admit(&self, user: &str) -> Result<SessionId, (&'static str, Refusal)> {
-        if self.leaving {
+        if self.charge.leaving.load(Ordering::Relaxed) {
             return Err(("stopping", Refusal::busy("stopping", "This server is stopping; connect again in a moment.", 1)));
         }
         self.registry().admit(user).map_err(|full| match full {
@@ -257,7 +259,7 @@ impl SessionSupervisor {
     }
 
     fn rebuild_the_dead(&mut self) {
-        if self.leaving {
+        if self.charge.leaving.load(Ordering::Relaxed) {
             return;
         }
         let wards = self.charge.wards.lock().unwrap_or_else(PoisonError::into_inner);
@@ -278,6 +280,6 @@ impl SessionSupervisor {
 pub fn rejoin(registry: &Mutex<Registry>, worker: &Worker) {
     let registry = registry.lock().unwrap_or_else(PoisonError::into_inner);
     for (id, member) in registry.members().filter(|(_, member)| member.worker == worker.index) {
-        worker.relay.send(Join { id, session: member.session.clone() });
+        worker.relay.send(Join { id, session: member.session.clone(), outbox: member.outbox.clone() });
     }
 }

@@ -60,7 +60,7 @@ pub struct Ingest {
     pub max_body: usize,
     /// Items of one batch; more is 413.
     pub max_batch: usize,
-    /// Webhooks that may be between their first body byte and their answer; one more is 503.
+    /// Webhooks that may be between their first body byte and their commit; one more is 503.
     pub max_in_flight: usize,
     /// How long a body may take to arrive; longer is 408.
     pub body_timeout: Duration,
@@ -211,15 +211,15 @@ pub enum LogFormat {
 pub struct Mailbox {
     /// Webhooks waiting to be read.
     pub webhook_handler: usize,
-    /// Writes waiting for a commit.
+    /// Writes that the archivist has not taken up.
     pub archivist: usize,
-    /// Wake-ups and results.
+    /// Wake-ups.
     pub screener: usize,
     /// Commits waiting to be broadcast.
     pub broadcaster: usize,
     /// Broadcasts waiting on one worker thread.
     pub relay: usize,
-    /// Broadcasts waiting for one session.
+    /// Signals waiting for one session.
     pub session: usize,
     /// Connects and goodbyes.
     pub session_supervisor: usize,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use actix_web::{HttpRequest, web};
+use actix_web::HttpRequest;
 use actix_web_lab::extract::Query;
 use serde::{Deserialize, de::DeserializeOwned};
 
@@ -74,6 +74,3 @@ pub fn query<T: DeserializeOwned>(request: &HttpRequest) -> Result<T, Refusal> {
         .map(Query::into_inner)
         .map_err(|error| Refusal::new(400, "invalid_parameter", format!("The query parameter {} is invalid.", error.path())))
 }
-
-/// The door and the audience, as a handler needs them.
-pub type DoorData = web::Data<Door>;

@@ -1,9 +1,16 @@
 //! Which pages of other origins may read, by `[cors]`.
 
-use actix_cors::Cors;
-use actix_web::http::{Method, header};
+use actix_cors::{Cors, CorsError};
+use actix_web::{
+    Error,
+    body::{EitherBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    http::{Method, header},
+    middleware::{DefaultHeaders, Next},
+};
 
-use crate::config;
+use super::answer::refused;
+use crate::{config, error::Refusal};
 
 /// The middleware for the public listener.
 pub fn cors(config: &config::Cors) -> Cors {
@@ -15,8 +22,30 @@ pub fn cors(config: &config::Cors) -> Cors {
     if config.allow_credentials {
         cors = cors.supports_credentials();
     }
-    if config.allowed_origins.iter().any(|origin| origin == "*") {
+    if is_open(config) {
         return cors.allow_any_origin().send_wildcard();
     }
     config.allowed_origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))
+}
+
+/// `Access-Control-Allow-Origin: *` also where no origin was named: caches keep one answer for all.
+pub fn wildcard(config: &config::Cors) -> DefaultHeaders {
+    if is_open(config) { DefaultHeaders::new().add((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*")) } else { DefaultHeaders::new() }
+}
+
+fn is_open(config: &config::Cors) -> bool {
+    config.allowed_origins.iter().any(|origin| origin == "*")
+}
+
+/// Gives a refused preflight the shape of every other error.
+pub async fn as_json<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    let answer = next.call(request).await?;
+    let why = answer.response().error().and_then(|error| error.as_error::<CorsError>()).map(ToString::to_string);
+    Ok(match why {
+        Some(why) => answer.into_response(refused(&Refusal::new(400, "cors_refused", format!("{why}.")))).map_into_right_body(),
+        None => answer.map_into_left_body(),
+    })
 }

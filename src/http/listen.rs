@@ -12,14 +12,14 @@ use actix_web::{
     App, HttpServer,
     body::MessageBody,
     dev::{AppConfig, ServerHandle},
+    middleware::from_fn,
     rt::net::TcpStream,
     web,
 };
 use socket2::{Domain, Socket, Type};
 
 use super::{
-    admin, admin::Readiness, auth::Door, cors::cors, ingest, not_found, public, stream::Streams, watched::Watched,
-    webhook::Ingest,
+    admin, admin::Readiness, auth::Door, cors, ingest, not_found, public, stream::Streams, watched::Watched, webhook::Ingest,
 };
 use crate::{actors::session_supervisor::Worker, config::Config};
 
@@ -28,6 +28,11 @@ const BACKLOG: i32 = 4096;
 /// Bytes that actix collects for one socket before it stops taking frames. Small, so that a slow reader's frames wait in the
 /// log and not in memory.
 const WRITE_BUFFER: usize = 16 * 1024;
+
+/// Connections beside streams, a worker: webhooks, history, readers that are refused.
+const SPARE_CONNECTIONS: usize = 1024;
+/// What actix accepts for each worker by default.
+const DEFAULT_CONNECTIONS: usize = 25_600;
 
 /// A listener could not be bound.
 #[derive(Debug, thiserror::Error)]
@@ -130,7 +135,13 @@ fn listen_public(
     let listener = bind(config.server.bind).map_err(error)?;
     let bound = listener.local_addr().map_err(error)?;
 
-    let server = Server::build().workers(config.server.workers).shutdown_timeout(grace(config)).disable_signals();
+    // Any one worker may get them all; at this limit actix stops accepting, and nobody would be told why.
+    let most = (config.stream.max_connections + SPARE_CONNECTIONS).max(DEFAULT_CONNECTIONS);
+    let server = Server::build()
+        .workers(config.server.workers)
+        .max_concurrent_connections(most)
+        .shutdown_timeout(grace(config))
+        .disable_signals();
     let drain = server.graceful_shutdown_signal();
     let server = server
         .listen("public", listener, move || {
@@ -139,7 +150,9 @@ fn listen_public(
                 .app_data(door.clone())
                 .app_data(webhooks.clone())
                 .app_data(web::ThinData(worker()))
-                .wrap(cors(&cors_config))
+                .wrap(cors::cors(&cors_config))
+                .wrap(cors::wildcard(&cors_config))
+                .wrap(from_fn(cors::as_json))
                 .configure(public)
                 .configure(|app| {
                     if !own_ingest {

@@ -18,7 +18,8 @@ use crate::{
         line::Line,
         link::Link,
         outbox::Outbox,
-        resume::resume,
+        progress::Progress,
+        resume::{Resume, resume},
         session::Surroundings,
         session_supervisor::{Connect, SessionSupervisor, Worker},
     },
@@ -52,17 +53,21 @@ pub async fn open(
     let around = &streams.around;
     let caller = Caller::admit(&request, &door, around.stream.audience)?;
     let last_id = last_id(&request)?;
-    let resume = resume(last_id.as_deref(), &around.recent, &*around.store).await.map_err(|error| store_refusal(&error))?;
+    let Resume { start, gap } =
+        resume(last_id.as_deref(), &around.recent, &*around.store).await.map_err(|error| store_refusal(&error))?;
 
     let link = request.conn_data::<Arc<Link>>().cloned().unwrap_or_default();
-    let outbox = Arc::new(Outbox::new(around.stream.queue_size, link));
+    let outbox = Arc::new(Outbox::new(around.stream.queue_size, link, Progress::new(start, caller.view)));
     // Made before the session: if this client hangs up while we wait, dropping the body is what ends the session.
     let body = StreamBody::new(outbox.clone());
     let (reply, opened) = oneshot::channel();
     let clean_user = sanitize::text(&caller.user).into_owned();
-    let connect = Connect { user: caller.user, clean_user, view: caller.view, resume, outbox, worker: worker.0.clone(), reply };
+    let connect = Connect { user: caller.user, clean_user, gap, outbox, worker: worker.0.clone(), reply };
     let busy = || Refusal::busy("busy", "This server cannot open a stream right now.", 1);
-    streams.supervisor.try_send(connect).map_err(|_| busy())?;
+    streams.supervisor.try_send(connect).map_err(|_| {
+        around.metrics.connections_refused.get_or_create(&[("cause", "busy")]).inc();
+        busy()
+    })?;
     opened.await.map_err(|_| busy())??;
 
     Ok(HttpResponse::Ok()

@@ -1,6 +1,9 @@
 //! `POST /notifications/webhook/zone-port-event`: takes one body, answers once it is durable.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 use bytes::{Bytes, BytesMut};
@@ -8,7 +11,10 @@ use futures_util::StreamExt;
 use serde::Serialize;
 use tokio::sync::{Semaphore, oneshot};
 
-use super::answer::{json, refused, store_refusal};
+use super::{
+    admin::Readiness,
+    answer::{json, refused, store_refusal},
+};
 use crate::{
     actors::{
         intake::{Item, Verdict},
@@ -32,6 +38,8 @@ pub struct Ingest {
     pub handler: Line<WebhookHandler>,
     /// Counters.
     pub metrics: Arc<Metrics>,
+    /// Tells whether the hub stops.
+    pub readiness: Arc<Readiness>,
 }
 
 /// Takes one webhook.
@@ -46,7 +54,7 @@ pub async fn receive(request: HttpRequest, payload: web::Payload, ingest: web::D
 
 async fn take(request: &HttpRequest, payload: web::Payload, ingest: &Ingest) -> Result<Answer, Refusal> {
     let Ok(permit) = ingest.permits.clone().try_acquire_owned() else {
-        let stopping = ingest.permits.is_closed();
+        let stopping = ingest.readiness.stopping.load(Ordering::Relaxed);
         return Err(if stopping {
             busy("stopping", "This server is stopping.")
         } else {

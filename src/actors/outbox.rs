@@ -15,7 +15,7 @@ use actix::Addr;
 use bytes::Bytes;
 
 use super::{
-    link::Link,
+    link::{Link, Sent},
     progress::{Next, Progress},
     session::{BodyGone, Room, Session},
 };
@@ -34,6 +34,7 @@ pub enum End {
 pub struct Outbox {
     capacity: usize,
     link: Arc<Link>,
+    chunked: bool,
     inner: Mutex<Inner>,
 }
 
@@ -50,8 +51,8 @@ struct Inner {
 
 impl Outbox {
     /// An empty queue for `capacity` frames (`stream.queue_size`) of a reader who stands here, to the socket at the other end
-    /// of this link.
-    pub fn new(capacity: usize, link: Arc<Link>, progress: Progress) -> Self {
+    /// of this link; `chunked` tells whether the body is sent in chunks, as HTTP/1.1 does.
+    pub fn new(capacity: usize, link: Arc<Link>, chunked: bool, progress: Progress) -> Self {
         let inner = Inner {
             queue: VecDeque::new(),
             progress,
@@ -62,7 +63,7 @@ impl Outbox {
             body: None,
             session: None,
         };
-        Self { capacity, link, inner: Mutex::new(inner) }
+        Self { capacity, link, chunked, inner: Mutex::new(inner) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -87,8 +88,32 @@ impl Outbox {
     }
 
     /// Relay: live frames. What must be done next is the session's to do.
+    ///
+    /// A single frame with nothing before it goes straight to the socket. Several go through the queue: the connection's task
+    /// sends them in one system call.
     pub fn live(&self, frames: &[Frame]) -> Next {
-        self.advance(|progress, room, queue| progress.live(frames, room, queue)).0
+        let mut inner = self.lock();
+        if inner.end.is_some() {
+            return Next::Nothing;
+        }
+        let Inner { queue, progress, taken, .. } = &mut *inner;
+        let before = queue.len();
+        let next = progress.live(frames, self.capacity.saturating_sub(before), queue);
+        if queue.len() == before {
+            return next;
+        }
+        if let ([frame], 0, true, 1..) = (frames, before, self.chunked, *taken) {
+            let sent = self.link.send(&frame.chunk);
+            if sent != Sent::Not {
+                queue.pop_front();
+                *taken += 1;
+            }
+            if sent == Sent::Whole {
+                return next;
+            }
+        }
+        inner.wake();
+        next
     }
 
     /// Session: what it has read, and the newest entry broadcast since. How many entries were queued comes along.

@@ -46,13 +46,13 @@ impl Recent {
         for frame in frames {
             debug_assert_eq!(frame.position.n, ring.newest.n + 1, "the window has no hole");
             ring.newest = frame.position;
-            ring.bytes += frame.bytes.len();
+            ring.bytes += frame.chunk.len();
             ring.frames.push_back(frame.clone());
         }
         while ring.bytes > self.max_bytes
             && let Some(oldest) = ring.frames.pop_front()
         {
-            ring.bytes -= oldest.bytes.len();
+            ring.bytes -= oldest.chunk.len();
         }
     }
 
@@ -90,7 +90,8 @@ mod tests {
     use crate::notification::position::{Epoch, Tag};
 
     fn frame(n: u64) -> Frame {
-        Frame { position: Position { epoch: Epoch(1), n, tag: Tag(0) }, owner: None, bytes: Bytes::from(vec![b'x'; 10]) }
+        let bytes = Bytes::from(vec![b'x'; 10]);
+        Frame { position: Position { epoch: Epoch(1), n, tag: Tag(0) }, owner: None, chunk: bytes.clone(), bytes }
     }
 
     fn numbers(frames: Option<Vec<Frame>>) -> Option<Vec<u64>> {

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use actix_web::{HttpRequest, HttpResponse, http::header, web};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{Version, header},
+    web,
+};
 use actix_web_lab::header::{CacheControl, CacheDirective};
 use serde::Deserialize;
 use tokio::sync::oneshot;
@@ -56,14 +60,14 @@ pub async fn open(
     let Resume { start, gap } =
         resume(last_id.as_deref(), &around.recent, &*around.store).await.map_err(|error| store_refusal(&error))?;
 
-    let link = request.conn_data::<Arc<Link>>().cloned().unwrap_or_default();
-    let outbox = Arc::new(Outbox::new(around.stream.queue_size, link, Progress::new(start, caller.view)));
+    let link = request.conn_data::<Arc<Link>>().cloned().ok_or_else(busy)?;
+    let chunked = request.version() == Version::HTTP_11;
+    let outbox = Arc::new(Outbox::new(around.stream.queue_size, link, chunked, Progress::new(start, caller.view)));
     // Made before the session: if this client hangs up while we wait, dropping the body is what ends the session.
     let body = StreamBody::new(outbox.clone());
     let (reply, opened) = oneshot::channel();
     let clean_user = sanitize::text(&caller.user).into_owned();
     let connect = Connect { user: caller.user, clean_user, gap, outbox, worker: worker.0.clone(), reply };
-    let busy = || Refusal::busy("busy", "This server cannot open a stream right now.", 1);
     streams.supervisor.try_send(connect).map_err(|_| {
         around.metrics.connections_refused.get_or_create(&[("cause", "busy")]).inc();
         busy()
@@ -75,6 +79,10 @@ pub async fn open(
         .insert_header(CacheControl(vec![CacheDirective::NoCache]))
         .insert_header(("X-Accel-Buffering", "no"))
         .body(body))
+}
+
+fn busy() -> Refusal {
+    Refusal::busy("busy", "This server cannot open a stream right now.", 1)
 }
 
 /// The id that the client has seen last. An empty one is none: that is what a client sends before its first event.

@@ -18,7 +18,7 @@ pub(super) struct Field {
 }
 
 impl Field {
-    const fn inside_only(name: &'static str, inside: &'static [&'static str]) -> Self {
+    pub(super) const fn inside_only(name: &'static str, inside: &'static [&'static str]) -> Self {
         Self { name, inside, loose: &[], envelope: &[] }
     }
 }

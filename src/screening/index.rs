@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     identity::{Glance, Imo, Name, call_sign},
-    rules::{Key, Match},
+    rules::{Match, MatchedOn},
 };
 use crate::notification::subject::Subject;
 
@@ -84,16 +84,16 @@ impl Index {
         let name = subject.name.as_deref().and_then(Name::prepare);
         let mut found = Found { index: self, name: name.as_ref(), seen: HashSet::new(), matches: Vec::new() };
         if let Some(imo) = &subject.imo {
-            found.all(Key::Imo, self.by_imo.get(imo));
+            found.all(MatchedOn::Imo, self.by_imo.get(imo));
         }
         if let Some(Imo::Faulty(imo)) = subject.imo_as_sent.as_deref().and_then(Imo::read) {
-            found.all(Key::FaultyImo, self.by_faulty_imo.get(&imo));
+            found.all(MatchedOn::FaultyImo, self.by_faulty_imo.get(&imo));
         }
         if let Some(mmsi) = &subject.mmsi {
-            found.all(Key::Mmsi, self.by_mmsi.get(mmsi));
+            found.all(MatchedOn::Mmsi, self.by_mmsi.get(mmsi));
         }
         if let Some(sign) = subject.call_sign.as_deref().and_then(call_sign) {
-            found.all(Key::CallSign, self.by_call_sign.get(&sign));
+            found.all(MatchedOn::CallSign, self.by_call_sign.get(&sign));
         }
         found.by_name(subject.imo.as_deref());
         found.matches
@@ -109,7 +109,7 @@ struct Found<'i, 's> {
 }
 
 impl<'i> Found<'i, '_> {
-    fn all(&mut self, key: Key, places: Option<&Vec<Place>>) {
+    fn all(&mut self, key: MatchedOn, places: Option<&Vec<Place>>) {
         for (list, number) in places.into_iter().flatten() {
             let row = &self.index.lists[*list].1[*number];
             let similarity = self.name.and_then(|name| similarity(name, row));
@@ -125,12 +125,12 @@ impl<'i> Found<'i, '_> {
             let Some(similarity) = similarity(name, row) else { continue };
             let is_other_hull = matches!((imo, &row.imo), (Some(own), Some(Imo::Valid(theirs))) if own != theirs);
             if similarity == 1.0 || !is_other_hull {
-                self.push(*list, row, Key::Name, Some(similarity));
+                self.push(*list, row, MatchedOn::Name, Some(similarity));
             }
         }
     }
 
-    fn push(&mut self, list: usize, row: &'i Row, key: Key, name_similarity: Option<f64>) {
+    fn push(&mut self, list: usize, row: &'i Row, key: MatchedOn, name_similarity: Option<f64>) {
         if self.seen.insert((list, &row.entity_id)) {
             self.matches.push(Match { list: &self.index.lists[list].0, row, key, name_similarity });
         }
@@ -145,14 +145,14 @@ fn similarity(name: &Name, row: &Row) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::screening::{maritime_csv, rules::Key};
+    use crate::screening::{maritime_csv, rules::MatchedOn};
 
     fn index() -> Index {
         let sample = include_bytes!("../../examples/watch-list.sample.csv");
         Index::of(vec![("sample".into(), maritime_csv::read(sample).unwrap().rows.into())])
     }
 
-    fn found(subject: Subject) -> Vec<(String, Key)> {
+    fn found(subject: Subject) -> Vec<(String, MatchedOn)> {
         index().find(&subject).iter().map(|hit| (hit.row.entity_id.clone(), hit.key)).collect()
     }
 
@@ -163,23 +163,26 @@ mod tests {
     #[test]
     fn an_entity_is_found_once_by_its_strongest_key() {
         let petrel = Subject { imo: some("9999931"), mmsi: some("613999931"), name: some("GREY PETREL"), ..Subject::default() };
-        assert_eq!(found(petrel.clone()), [("tst-v-1".into(), Key::Imo)]);
+        assert_eq!(found(petrel.clone()), [("tst-v-1".into(), MatchedOn::Imo)]);
         let without_imo = Subject { imo: None, ..petrel.clone() };
-        assert_eq!(found(without_imo), [("tst-v-1".into(), Key::Mmsi)]);
+        assert_eq!(found(without_imo), [("tst-v-1".into(), MatchedOn::Mmsi)]);
         let name_only = Subject { name: petrel.name, ..Subject::default() };
-        assert_eq!(found(name_only), [("tst-v-1".into(), Key::Name)]);
+        assert_eq!(found(name_only), [("tst-v-1".into(), MatchedOn::Name)]);
     }
 
     #[test]
     fn every_key_of_the_vessel_is_looked_up() {
         let mixed = Subject { imo: some("9999929"), mmsi: some("613999931"), name: some("OLD CURLEW"), ..Subject::default() };
-        assert_eq!(found(mixed), [("tst-v-2".into(), Key::Imo), ("tst-v-1".into(), Key::Mmsi), ("tst-v-3".into(), Key::Name)]);
+        assert_eq!(
+            found(mixed),
+            [("tst-v-2".into(), MatchedOn::Imo), ("tst-v-1".into(), MatchedOn::Mmsi), ("tst-v-3".into(), MatchedOn::Name)]
+        );
     }
 
     #[test]
     fn a_faulty_number_is_matched_as_it_is() {
         let sent = |text| Subject { imo_as_sent: some(text), ..Subject::default() };
-        assert_eq!(found(sent("IMO 15411")), [("tst-v-6".into(), Key::FaultyImo)]);
+        assert_eq!(found(sent("IMO 15411")), [("tst-v-6".into(), MatchedOn::FaultyImo)]);
         assert_eq!(found(sent("154110")), []);
         assert_eq!(found(sent("0")), []);
     }
@@ -193,18 +196,18 @@ mod tests {
     #[test]
     fn aliases_count_as_names() {
         let alias = |text| Subject { name: some(text), ..Subject::default() };
-        assert_eq!(found(alias("Serene Dawn")), [("tst-v-1".into(), Key::Name)]);
-        assert_eq!(found(alias("WINTER KNOT II")), [("tst-v-7".into(), Key::Name)]);
+        assert_eq!(found(alias("Serene Dawn")), [("tst-v-1".into(), MatchedOn::Name)]);
+        assert_eq!(found(alias("WINTER KNOT II")), [("tst-v-7".into(), MatchedOn::Name)]);
         assert_eq!(found(alias("WINTER KNOT 3")), []);
     }
 
     #[test]
     fn another_hull_matches_by_the_same_name_but_not_by_one_alike() {
         let other = |text| Subject { imo: some("9999993"), name: some(text), ..Subject::default() };
-        assert_eq!(found(other("GREY PETREL")), [("tst-v-1".into(), Key::Name)]);
+        assert_eq!(found(other("GREY PETREL")), [("tst-v-1".into(), MatchedOn::Name)]);
         assert_eq!(found(other("GREY PETRELS")), []);
         let nameless_hull = Subject { name: some("GREY PETRELS"), ..Subject::default() };
-        assert_eq!(found(nameless_hull), [("tst-v-1".into(), Key::Name)]);
+        assert_eq!(found(nameless_hull), [("tst-v-1".into(), MatchedOn::Name)]);
     }
 
     #[test]
@@ -213,6 +216,6 @@ mod tests {
         let index = Index::of(vec![("own".into(), maritime_csv::read(list).unwrap().rows.into())]);
         let subject = Subject { call_sign: some("D5ZZ9"), ..Subject::default() };
         let matches = index.find(&subject);
-        assert_eq!((matches.len(), matches[0].key), (1, Key::CallSign));
+        assert_eq!((matches.len(), matches[0].key), (1, MatchedOn::CallSign));
     }
 }

@@ -8,10 +8,10 @@ use std::{
 };
 
 use super::{
-    identity::{Glance, Imo, Name, call_sign},
+    identity::{Glance, Imo, Name},
     rules::{Match, MatchedOn},
 };
-use crate::notification::subject::Subject;
+use crate::notification::{identifier::call_sign_of_text, subject::Subject};
 
 /// A vessel on a list.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,11 +22,11 @@ pub struct Row {
     pub name: String,
     /// All its names.
     pub names: Vec<Name>,
-    /// Its IMO number.
-    pub imo: Option<Imo>,
+    /// Its IMO numbers: a list may give several for one vessel.
+    pub imos: Vec<Imo>,
     /// Its MMSIs, nine digits each.
     pub mmsi: Vec<String>,
-    /// Its call signs, upper case without blanks.
+    /// Its call signs, in normal form.
     pub call_signs: Vec<String>,
     /// Why it is listed.
     pub topics: Vec<String>,
@@ -59,10 +59,11 @@ impl Index {
             for (number, row) in rows.iter().enumerate() {
                 let place = (list, number);
                 index.names.extend(row.names.iter().map(|name| (name.glance(), place)));
-                match &row.imo {
-                    Some(Imo::Valid(imo)) => index.by_imo.entry(imo.clone()).or_default().push(place),
-                    Some(Imo::Faulty(imo)) => index.by_faulty_imo.entry(imo.clone()).or_default().push(place),
-                    None => {}
+                for imo in &row.imos {
+                    match imo {
+                        Imo::Valid(imo) => index.by_imo.entry(imo.clone()).or_default().push(place),
+                        Imo::Faulty(imo) => index.by_faulty_imo.entry(imo.clone()).or_default().push(place),
+                    }
                 }
                 for mmsi in &row.mmsi {
                     index.by_mmsi.entry(mmsi.clone()).or_default().push(place);
@@ -86,13 +87,16 @@ impl Index {
         if let Some(imo) = &subject.imo {
             found.all(MatchedOn::Imo, self.by_imo.get(imo));
         }
-        if let Some(Imo::Faulty(imo)) = subject.imo_as_sent.as_deref().and_then(Imo::read) {
-            found.all(MatchedOn::FaultyImo, self.by_faulty_imo.get(&imo));
+        match subject.imo_as_sent.as_deref().and_then(Imo::read) {
+            // Sent in a way that could have meant another, it proves no more than a faulty one.
+            Some(Imo::Valid(imo)) => found.all(MatchedOn::FaultyImo, self.by_imo.get(&imo)),
+            Some(Imo::Faulty(imo)) => found.all(MatchedOn::FaultyImo, self.by_faulty_imo.get(&imo)),
+            None => {}
         }
         if let Some(mmsi) = &subject.mmsi {
             found.all(MatchedOn::Mmsi, self.by_mmsi.get(mmsi));
         }
-        if let Some(sign) = subject.call_sign.as_deref().and_then(call_sign) {
+        if let Some(sign) = subject.call_sign.as_deref().and_then(call_sign_of_text) {
             found.all(MatchedOn::CallSign, self.by_call_sign.get(&sign));
         }
         found.by_name(subject.imo.as_deref());
@@ -123,8 +127,7 @@ impl<'i> Found<'i, '_> {
         for (_, (list, number)) in self.index.names.iter().filter(|(theirs, _)| glance.may_agree(*theirs)) {
             let row = &self.index.lists[*list].1[*number];
             let Some(similarity) = similarity(name, row) else { continue };
-            let is_other_hull = matches!((imo, &row.imo), (Some(own), Some(Imo::Valid(theirs))) if own != theirs);
-            if similarity == 1.0 || !is_other_hull {
+            if similarity == 1.0 || !imo.is_some_and(|own| is_other_hull(own, row)) {
                 self.push(*list, row, MatchedOn::Name, Some(similarity));
             }
         }
@@ -137,6 +140,12 @@ impl<'i> Found<'i, '_> {
     }
 }
 
+/// Whether a row has valid IMO numbers and none of them is this one.
+fn is_other_hull(own: &str, row: &Row) -> bool {
+    let mut valid = row.imos.iter().filter_map(|imo| if let Imo::Valid(imo) = imo { Some(imo) } else { None }).peekable();
+    valid.peek().is_some() && valid.all(|theirs| theirs != own)
+}
+
 /// The best agreement of a name with any of a row's.
 fn similarity(name: &Name, row: &Row) -> Option<f64> {
     row.names.iter().filter_map(|theirs| name.agreement(theirs)).max_by(f64::total_cmp)
@@ -145,7 +154,11 @@ fn similarity(name: &Name, row: &Row) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::screening::{maritime_csv, rules::MatchedOn};
+    use crate::{
+        notification::identifier,
+        screening::{maritime_csv, rules::MatchedOn},
+    };
+    use serde_json::json;
 
     fn index() -> Index {
         let sample = include_bytes!("../../examples/watch-list.sample.csv");
@@ -217,5 +230,58 @@ mod tests {
         let subject = Subject { call_sign: some("D5ZZ9"), ..Subject::default() };
         let matches = index.find(&subject);
         assert_eq!((matches.len(), matches[0].key), (1, MatchedOn::CallSign));
+    }
+
+    /// By what a vessel with this field is found in a list whose only row has this cell in the column.
+    fn found_by(column: &str, cell: &str, vessel: serde_json::Value) -> Vec<MatchedOn> {
+        let other = if column == "imo" { "mmsi" } else { "imo" };
+        let list = format!("type,caption,risk,id,{other},{column}\nVESSEL,A SHIP,sanction,x,,{cell}\n");
+        let index = Index::of(vec![("own".into(), maritime_csv::read(list.as_bytes()).unwrap().rows.into())]);
+        let field = |name| vessel.get(name);
+        let subject = Subject {
+            imo_as_sent: field("imo").and_then(identifier::imo_as_sent),
+            imo: field("imo").and_then(identifier::imo),
+            mmsi: field("mmsi").and_then(identifier::mmsi),
+            call_sign: field("call_sign").and_then(identifier::call_sign),
+            ..Subject::default()
+        };
+        index.find(&subject).iter().map(|hit| hit.key).collect()
+    }
+
+    #[test]
+    fn a_listed_number_is_found_however_list_and_vessel_spell_it() {
+        for cell in
+            ["IMO No. 9074729", "IMO number 9074729", "imo: 9074729", "9074 729", "IMO9811000;IMO9074729", "IMO9811000; 9074729"]
+        {
+            for sent in
+                [json!("9074729"), json!(9074729), json!("IMO 9074729"), json!("imo number: 9074729"), json!("９０７４７２９")]
+            {
+                assert_eq!(found_by("imo", cell, json!({ "imo": sent })), [MatchedOn::Imo], "{cell} {sent}");
+            }
+        }
+        for (cell, sent) in [("912681", "0912681"), ("IMO0912681", "912681"), ("912681", "IMO 912681")] {
+            assert_eq!(found_by("imo", cell, json!({ "imo": sent })), [MatchedOn::Imo], "{cell} {sent}");
+        }
+        assert_eq!(found_by("imo", "9074729", json!({ "imo": "9074 729" })), [MatchedOn::FaultyImo]);
+        assert_eq!(found_by("imo", "IMO No. 15411", json!({ "imo": "15411" })), [MatchedOn::FaultyImo]);
+        for cell in ["MMSI 613999931", "MMSI: 613999931", "613 999 931"] {
+            for sent in [json!("613999931"), json!(613999931), json!("mmsi 613 999 931")] {
+                assert_eq!(found_by("mmsi", cell, json!({ "mmsi": sent })), [MatchedOn::Mmsi], "{cell} {sent}");
+            }
+        }
+        for cell in ["D5-ZZ.9", "d5/zz9"] {
+            assert_eq!(found_by("call_sign", cell, json!({ "call_sign": "D.5 ZZ-9" })), [MatchedOn::CallSign], "{cell}");
+        }
+    }
+
+    #[test]
+    fn a_row_of_two_numbers_is_another_hull_only_where_neither_is_the_vessel_s() {
+        let list = b"type,caption,imo,risk,id\nVESSEL,GREY PETREL,IMO9811000;IMO9074729,sanction,x\n";
+        let index = Index::of(vec![("own".into(), maritime_csv::read(list).unwrap().rows.into())]);
+        let keys = |imo| {
+            let vessel = Subject { imo: some(imo), name: some("GREY PETRELS"), ..Subject::default() };
+            index.find(&vessel).iter().map(|hit| hit.key).collect::<Vec<_>>()
+        };
+        assert_eq!((keys("9811000"), keys("9074729"), keys("9999993")), (vec![MatchedOn::Imo], vec![MatchedOn::Imo], vec![]));
     }
 }

@@ -93,7 +93,7 @@ pub struct Normalised {
     pub imo: Option<String>,
     /// A ship's MMSI, nine digits.
     pub mmsi: Option<String>,
-    /// Upper case, no blanks.
+    /// Upper case, letters and digits only.
     pub call_sign: Option<String>,
     /// RFC 3339. When the event was received, where the provider gave no time at all; none where it gave one that cannot be
     /// read, null included: it knew of the field and did not know the time.

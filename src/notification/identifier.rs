@@ -10,7 +10,12 @@ use unicode_normalization::UnicodeNormalization;
 
 /// The valid IMO ship number in this field, seven digits. Short numbers have lost their leading zeros and get them back.
 pub fn imo(value: &Value) -> Option<String> {
-    let text = plain_text(value)?.to_ascii_uppercase();
+    imo_of_text(&scalar_text(value)?)
+}
+
+/// The same for a text: one set of rules for what providers send and what lists hold.
+pub fn imo_of_text(text: &str) -> Option<String> {
+    let text = plain(text).to_ascii_uppercase();
     let digits = unlabelled(&text, "IMO");
     if !(5..=7).contains(&digits.len()) || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
@@ -24,33 +29,47 @@ pub fn imo_as_sent(value: &Value) -> Option<String> {
     if imo(value).is_some() {
         return None;
     }
-    plain_text(value).filter(|text| text.contains(|c: char| matches!(c, '1'..='9'))).map(Cow::into_owned)
+    let text = scalar_text(value)?;
+    Some(plain(&text)).filter(|text| text.contains(|c: char| matches!(c, '1'..='9'))).map(Cow::into_owned)
 }
 
 /// The ship's MMSI in this field: nine digits that begin with the code of a country (201 to 775). Coast stations, groups,
 /// aircraft and buoys have numbers of other ranges.
 pub fn mmsi(value: &Value) -> Option<String> {
-    let text = plain_text(value)?.to_ascii_uppercase();
-    let digits = unlabelled(&text, "MMSI");
-    let is_number = digits.len() == 9 && digits.bytes().all(|byte| byte.is_ascii_digit());
-    (is_number && ("201".."776").contains(&&digits[..3])).then(|| digits.to_owned())
+    mmsi_of_text(&scalar_text(value)?)
 }
 
-/// The call sign in this field: upper case, without blanks and without the `@` that AIS fills up with.
+/// The same for a text. Blanks within the number do not count.
+pub fn mmsi_of_text(text: &str) -> Option<String> {
+    let text = plain(text).to_ascii_uppercase();
+    let digits: String = unlabelled(&text, "MMSI").chars().filter(|c| !c.is_whitespace()).collect();
+    let is_number = digits.len() == 9 && digits.bytes().all(|byte| byte.is_ascii_digit());
+    (is_number && ("201".."776").contains(&&digits[..3])).then_some(digits)
+}
+
+/// The call sign in this field: upper case, without blanks, `-`, `.` and `/`, and without the `@` that AIS fills up with. A word
+/// that says that there is none is none.
 pub fn call_sign(value: &Value) -> Option<String> {
-    let sign: String = unpadded(&plain_text(value)?).chars().filter(|c| !c.is_whitespace()).collect();
+    call_sign_of_text(&scalar_text(value)?)
+}
+
+/// The same for a text.
+pub fn call_sign_of_text(text: &str) -> Option<String> {
+    const NO_SIGN: [&str; 4] = ["UNKNOWN", "NONE", "NULL", "NIL"];
+    let is_written = |c: &char| !c.is_whitespace() && !matches!(c, '-' | '.' | '/');
+    let sign = unpadded(&plain(text)).chars().filter(is_written).collect::<String>().to_ascii_uppercase();
     let is_possible = (3..=10).contains(&sign.len())
         && sign.bytes().all(|byte| byte.is_ascii_alphanumeric())
-        && sign.bytes().any(|byte| byte != b'0');
-    is_possible.then(|| sign.to_ascii_uppercase())
+        && sign.bytes().any(|byte| byte != b'0')
+        && !NO_SIGN.contains(&sign.as_str());
+    is_possible.then_some(sign)
 }
 
 /// A name, flag or type as it was sent, without AIS padding; none where nothing is left.
 pub fn label(value: &Value) -> Option<String> {
     let text = match value {
-        Value::String(text) => Cow::Borrowed(text.as_str()),
         Value::Number(number) => Cow::Owned(number.to_string()),
-        _ => return None,
+        other => scalar_text(other)?,
     };
     Some(unpadded(&text)).filter(|text| !text.is_empty()).map(str::to_owned)
 }
@@ -61,14 +80,29 @@ fn is_ship_number(digits: &[u8]) -> bool {
     digits.iter().any(|&digit| digit != b'0') && digits.last().is_some_and(|&check| u32::from(check - b'0') == sum % 10)
 }
 
-/// A text or number in one spelling: compatibility forms (full-width digits) folded, outer blanks gone, `9074729.0` whole.
-fn plain_text(value: &Value) -> Option<Cow<'_, str>> {
+/// What a vessel sent or a list holds as an IMO number that is none, in the one spelling in which two of them are compared:
+/// letters and digits in upper case, without a label. None where nothing but zeros stands there.
+pub fn faulty_imo_of_text(text: &str) -> Option<String> {
+    let text = plain(text).to_uppercase();
+    let number: String = unlabelled(&text, "IMO").chars().filter(|c| c.is_alphanumeric()).collect();
+    number.contains(|c: char| matches!(c, '1'..='9')).then_some(number)
+}
+
+/// A text, or a number with `9074729.0` whole.
+fn scalar_text(value: &Value) -> Option<Cow<'_, str>> {
     match value {
-        Value::String(text) if text.is_ascii() => Some(Cow::Borrowed(text.trim())),
-        Value::String(text) => Some(Cow::Owned(text.nfkc().collect::<String>().trim().to_owned())),
+        Value::String(text) => Some(Cow::Borrowed(text)),
         Value::Number(number) => Some(Cow::Owned(number_text(number))),
         _ => None,
     }
+}
+
+/// A text in one spelling: compatibility forms (full-width digits) folded, outer blanks gone.
+fn plain(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        return Cow::Borrowed(text.trim());
+    }
+    Cow::Owned(text.nfkc().collect::<String>().trim().to_owned())
 }
 
 fn number_text(number: &Number) -> String {
@@ -166,6 +200,8 @@ mod tests {
             (json!("63699990"), None),
             (json!("6369999010"), None),
             (json!("63699990é"), None),
+            (json!("-636999901"), None),
+            (json!("636 999 901"), Some("636999901")),
             (json!(null), None),
         ] {
             assert_eq!(mmsi(&sent).as_deref(), expected, "{sent}");
@@ -178,6 +214,11 @@ mod tests {
             (json!("A8TT1"), Some("A8TT1")),
             (json!(" oy gr2 "), Some("OYGR2")),
             (json!("LATT2@@"), Some("LATT2")),
+            (json!("d5-ZZ.9/"), Some("D5ZZ9")),
+            (json!("Unknown"), None),
+            (json!("NONE"), None),
+            (json!("null"), None),
+            (json!("N.I.L."), None),
             (json!("@@@@@@@"), None),
             (json!("0000000"), None),
             (json!("N/A"), None),

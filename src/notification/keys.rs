@@ -44,26 +44,33 @@ pub struct Fact<'a> {
     pub owner: Option<&'a str>,
     /// The provider's own id of the event.
     pub event_id: Option<&'a str>,
+    /// Within what the id is unique, where it is not by itself: the source of a CloudEvent.
+    pub source: Option<&'a str>,
+    /// Whether the id may be that of something to which many events happen, so that the time must be the same as well.
+    pub id_may_be_shared: bool,
     /// What identifies the vessel best.
     pub vessel: Option<&'a str>,
     /// The normal form of the event's type.
     pub kind: Option<&'a str>,
     /// When it happened, by the provider's word.
     pub event_time: Option<Timestamp>,
-    /// Where: the id or name of a zone or port.
+    /// Where: all that names a zone or port.
     pub zone: Option<&'a str>,
 }
 
 impl Fact<'_> {
     /// The key: by the provider's id where it gave one, else by vessel, type and time where all three are known, else none.
     pub fn key(&self) -> Option<Key> {
-        let [owner, event_id, vessel, kind, zone] =
-            [self.owner, self.event_id, self.vessel, self.kind, self.zone].map(|part| part.map(str::as_bytes));
+        let [owner, event_id, source, vessel, kind, zone] =
+            [self.owner, self.event_id, self.source, self.vessel, self.kind, self.zone].map(|part| part.map(str::as_bytes));
+        let time = self.event_time.map(|time| time.timestamp_millis().to_be_bytes());
+        let time = time.as_ref().map(<[u8; 8]>::as_slice);
         if event_id.is_some() {
-            return Some(key("fact by id", &[owner, event_id, vessel, kind]));
+            let time = time.filter(|_| self.id_may_be_shared);
+            return Some(key("fact by id", &[owner, source, event_id, vessel, kind, time]));
         }
-        let time = self.event_time?.timestamp_millis().to_be_bytes();
-        (vessel.is_some() && kind.is_some()).then(|| key("fact by time", &[owner, vessel, kind, Some(&time), zone]))
+        let is_enough = vessel.is_some() && kind.is_some() && time.is_some();
+        is_enough.then(|| key("fact by time", &[owner, vessel, kind, time, zone]))
     }
 }
 
@@ -107,6 +114,17 @@ mod tests {
         assert_eq!(by_id.key(), Fact { event_time: time(5), zone: Some("z"), ..by_id }.key());
         assert_ne!(by_id.key(), Fact { kind: Some("other"), ..by_id }.key());
         assert_ne!(by_id.key(), Fact { owner: Some("somebody"), ..by_id }.key());
+    }
+
+    #[test]
+    fn an_id_that_is_not_unique_by_itself_counts_with_what_makes_it_so() {
+        let by_id = Fact { event_id: Some("e"), vessel: Some("v"), kind: Some("k"), event_time: time(5), ..Fact::default() };
+        let [here, there] = ["here", "there"].map(|source| Fact { source: Some(source), ..by_id }.key());
+        assert!(here != there && here != by_id.key());
+        let shared = Fact { id_may_be_shared: true, ..by_id };
+        assert_eq!(shared.key(), Fact { zone: Some("z"), ..shared }.key());
+        assert_ne!(shared.key(), Fact { event_time: time(6), ..shared }.key());
+        assert!(Fact { event_time: None, ..shared }.key().is_some());
     }
 
     #[test]

@@ -11,7 +11,7 @@ pub struct Subject {
     pub imo_as_sent: Option<String>,
     /// A ship's MMSI, nine digits.
     pub mmsi: Option<String>,
-    /// Upper case, no blanks.
+    /// Upper case, letters and digits only.
     pub call_sign: Option<String>,
     /// As sent.
     pub name: Option<String>,

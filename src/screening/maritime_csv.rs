@@ -8,9 +8,10 @@ use std::collections::HashMap;
 use csv::{ByteRecord, ReaderBuilder};
 
 use super::{
-    identity::{Imo, Name, call_sign, mmsi},
+    identity::{Imo, Name},
     index::Row,
 };
+use crate::notification::identifier::{call_sign_of_text, mmsi_of_text};
 
 /// What a file gave.
 #[derive(Debug)]
@@ -106,14 +107,14 @@ fn vessel(cells: &Cells<'_>) -> Option<Row> {
         entity_id: entity_id.to_owned(),
         name: name.to_owned(),
         names: std::iter::once(name).chain(cells.many("aliases")?).filter_map(Name::prepare).collect(),
-        imo: Imo::read(cells.one("imo")?),
-        mmsi: cells.many("mmsi")?.filter_map(mmsi).collect(),
-        call_signs: cells.many("call_sign")?.filter_map(call_sign).collect(),
+        imos: cells.many("imo")?.filter_map(Imo::read).collect(),
+        mmsi: cells.many("mmsi")?.filter_map(mmsi_of_text).collect(),
+        call_signs: cells.many("call_sign")?.filter_map(call_sign_of_text).collect(),
         topics: cells.owned("risk")?,
         programs: cells.owned("datasets")?,
         url: Some(cells.one("url")?).filter(|url| !url.is_empty()).map(str::to_owned),
     };
-    let is_findable = row.imo.is_some() || !row.mmsi.is_empty() || !row.call_signs.is_empty() || !row.names.is_empty();
+    let is_findable = !row.imos.is_empty() || !row.mmsi.is_empty() || !row.call_signs.is_empty() || !row.names.is_empty();
     is_findable.then_some(row)
 }
 
@@ -138,13 +139,13 @@ mod tests {
         let petrel = row("tst-v-1");
         assert_eq!(petrel.name, "GREY PETREL");
         assert_eq!(petrel.names.len(), 3);
-        assert_eq!(petrel.imo, Some(Imo::Valid("9999931".into())));
+        assert_eq!(petrel.imos, [Imo::Valid("9999931".into())]);
         assert_eq!(petrel.mmsi, ["613999931"]);
         assert_eq!(petrel.topics, ["sanction"]);
         assert_eq!(petrel.programs, ["test_list_a", "test_list_b"]);
         assert_eq!(petrel.url.as_deref(), Some("https://lists.example/tst-v-1"));
-        assert_eq!((row("tst-v-5").imo, row("tst-v-5").url), (None, None));
-        assert_eq!(row("tst-v-6").imo, Some(Imo::Faulty("15411".into())));
+        assert_eq!((row("tst-v-5").imos, row("tst-v-5").url), (vec![], None));
+        assert_eq!(row("tst-v-6").imos, [Imo::Faulty("15411".into())]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::notification::{
 
 /// By what a vessel and a row were found to be the same, the strongest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Key {
+pub enum MatchedOn {
     /// A valid IMO number: it stays with the hull for life.
     Imo,
     /// The same faulty IMO number on both sides.
@@ -32,7 +32,7 @@ pub struct Match<'i> {
     /// Where it was found.
     pub row: &'i Row,
     /// How it was found.
-    pub key: Key,
+    pub key: MatchedOn,
     /// How alike the names are, where they agree.
     pub name_similarity: Option<f64>,
 }
@@ -111,7 +111,7 @@ fn reason(subject: &Subject, matches: &[Match<'_>], standing: Standing) -> Optio
     if standing == Standing::NoList {
         Some("no_list")
     } else if !matches.is_empty() {
-        if matches.iter().all(|found| found.key == Key::Name) {
+        if matches.iter().all(|found| found.key == MatchedOn::Name) {
             Some("possible_name_match")
         } else if matches.iter().all(|found| found.row.topics.is_empty()) {
             Some("no_risk_given")
@@ -156,19 +156,19 @@ fn findings<'m>(matches: &'m [Match<'_>]) -> impl Iterator<Item = (Check, Severi
 /// MMSI and call sign pass from ship to ship, so they warn, whatever the names, and no exact match ever says less.
 fn most(found: &Match<'_>) -> Severity {
     match found.key {
-        Key::Imo => Severity::Critical,
-        Key::FaultyImo if found.name_similarity.is_some() => Severity::Critical,
-        Key::FaultyImo | Key::Mmsi | Key::CallSign | Key::Name => Severity::Warning,
+        MatchedOn::Imo => Severity::Critical,
+        MatchedOn::FaultyImo if found.name_similarity.is_some() => Severity::Critical,
+        MatchedOn::FaultyImo | MatchedOn::Mmsi | MatchedOn::CallSign | MatchedOn::Name => Severity::Warning,
     }
 }
 
 /// A number that is the same scores 1; a name never does, as it is only possibly the same ship.
 fn hit(found: &Match<'_>) -> Hit {
     let (matched_on, score) = match found.key {
-        Key::Imo | Key::FaultyImo => ("imo", 1.0),
-        Key::Mmsi => ("mmsi", 1.0),
-        Key::CallSign => ("call_sign", 1.0),
-        Key::Name => ("name", found.name_similarity.unwrap_or_default().min(0.99)),
+        MatchedOn::Imo | MatchedOn::FaultyImo => ("imo", 1.0),
+        MatchedOn::Mmsi => ("mmsi", 1.0),
+        MatchedOn::CallSign => ("call_sign", 1.0),
+        MatchedOn::Name => ("name", found.name_similarity.unwrap_or_default().min(0.99)),
     };
     Hit {
         list: found.list.to_owned(),

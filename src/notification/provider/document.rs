@@ -2,7 +2,7 @@
 //!
 //! Everything behind this trusts that numbers are finite and nesting is shallow, so both are settled here, once.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::BodyError;
 
@@ -11,7 +11,12 @@ pub(super) enum Items {
     /// Not a batch.
     One(Value),
     /// A batch, in order.
-    Batch(Vec<Value>),
+    Batch {
+        /// The items.
+        items: Vec<Value>,
+        /// What lay around them; empty for a bare array.
+        envelope: Map<String, Value>,
+    },
 }
 
 /// Parses one document, with or without a byte order mark in front.
@@ -36,11 +41,14 @@ pub(super) fn parse(bytes: &[u8], max_depth: usize) -> Result<Value, BodyError> 
 /// Takes a document apart. An object is a batch when its `data` is an array and it is not an event itself.
 pub(super) fn items(document: Value) -> Result<Items, BodyError> {
     match document {
-        Value::Array(items) => Ok(Items::Batch(items)),
+        Value::Array(items) => Ok(Items::Batch { items, envelope: Map::new() }),
         Value::Object(mut object) => {
             let is_event = ["vessel", "event", "notification"].iter().any(|key| object.contains_key(*key));
             match object.get_mut("data") {
-                Some(Value::Array(items)) if !is_event => Ok(Items::Batch(std::mem::take(items))),
+                Some(Value::Array(items)) if !is_event => {
+                    let items = std::mem::take(items);
+                    Ok(Items::Batch { items, envelope: object })
+                }
                 _ => Ok(Items::One(Value::Object(object))),
             }
         }
@@ -121,7 +129,7 @@ mod tests {
     #[test]
     fn only_an_object_that_is_no_event_wraps_a_batch() {
         let batch = |document| match items(document) {
-            Ok(Items::Batch(items)) => Some(items.len()),
+            Ok(Items::Batch { items, .. }) => Some(items.len()),
             Ok(Items::One(_)) => None,
             Err(error) => panic!("{error}"),
         };

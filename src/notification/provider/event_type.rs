@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-use super::fields::MOVE_TYPE;
+use super::fields::{self, Field, MOVE_TYPE};
 
 /// What providers call each kind of event, without case and separators.
 const WORDS: [(&str, &[&str]); 10] = [
@@ -20,6 +20,34 @@ const WORDS: [(&str, &[&str]); 10] = [
     ("anchorage_departure", &["anchoragedeparture"]),
 ];
 
+/// One of these as a part of a word makes it speak of something that has not happened, or not yet.
+const UNREAL: [&str; 7] = ["eta", "etd", "predicted", "prediction", "expected", "cancelled", "canceled"];
+
+/// In bytes. No provider's word comes near it, and the tails of a longer one would cost the square of its length to compare.
+const LONGEST_TYPE: usize = 128;
+
+/// The keys that say that an event is a port's.
+const OF_A_PORT: [Field; 1] = [Field::inside_only("port", &["port", "portid", "portcode", "portname"])];
+
+/// The keys that say that an event is a zone's.
+const OF_A_ZONE: [Field; 1] = [Field::inside_only(
+    "zone",
+    &[
+        "zone",
+        "zoneid",
+        "zonecode",
+        "zonename",
+        "area",
+        "areaid",
+        "areacode",
+        "areaname",
+        "geofence",
+        "geofenceid",
+        "geofencecode",
+        "geofencename",
+    ],
+)];
+
 /// What the numbers of a type field mean; the field and its neighbours tell which table holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Codes {
@@ -31,16 +59,11 @@ enum Codes {
 impl Codes {
     /// Zone events and port calls share a field name and differ in what else they name.
     fn of(type_word: Option<&str>, neighbours: [&Map<String, Value>; 2]) -> Option<Self> {
-        let names = |prefixes: &[&str]| {
-            let starts =
-                |key: &str, prefix: &&str| key.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
-            let mut entries = neighbours.into_iter().flatten();
-            entries.any(|(key, value)| !value.is_null() && prefixes.iter().any(|prefix| starts(key, prefix)))
-        };
+        let names = |keys| neighbours.into_iter().any(|map| fields::value_of(map, keys).is_some());
         match type_word {
             Some(MOVE_TYPE) => Some(Self::Move),
-            _ if names(&["port"]) => Some(Self::PortCall),
-            _ if names(&["area", "zone", "geofence"]) => Some(Self::Zone),
+            _ if names(&OF_A_PORT) => Some(Self::PortCall),
+            _ if names(&OF_A_ZONE) => Some(Self::Zone),
             _ => None,
         }
     }
@@ -77,9 +100,32 @@ pub(super) fn normalise(event: &mut Map<String, Value>, type_word: Option<&str>,
 
 /// The whole word, or what is left of it behind one of its dots: `port.arrival`, `vessel.zone_entry`.
 fn of_word(word: &str) -> Option<&'static str> {
-    let mut tails = std::iter::successors(Some(word.trim()), |tail| tail.split_once('.').map(|(_, tail)| tail));
+    let word = word.trim();
+    if word.len() > LONGEST_TYPE || is_unreal(word) {
+        return None;
+    }
+    let mut tails = std::iter::successors(Some(word), |tail| tail.split_once('.').map(|(_, tail)| tail));
     tails.find_map(|tail| {
         WORDS.iter().find(|(_, words)| words.iter().any(|known| is_same_word(tail, known))).map(|(normal, _)| *normal)
+    })
+}
+
+/// Parts end at a separator or before a capital in camel case.
+fn is_unreal(word: &str) -> bool {
+    let is_unreal = |part: &str| UNREAL.iter().any(|unreal| part.eq_ignore_ascii_case(unreal));
+    word.split(|c: char| !c.is_alphanumeric()).any(|words| {
+        let mut start = 0;
+        let mut was_lower = false;
+        for (at, c) in words.char_indices() {
+            if was_lower && c.is_uppercase() {
+                if is_unreal(&words[start..at]) {
+                    return true;
+                }
+                start = at;
+            }
+            was_lower = c.is_lowercase();
+        }
+        is_unreal(&words[start..])
     })
 }
 
@@ -140,6 +186,31 @@ mod tests {
     }
 
     #[test]
+    fn what_is_only_foreseen_or_called_off_is_not_the_event() {
+        for sent in [
+            "eta.port_arrival",
+            "ETD.PORT_DEPARTURE",
+            "predicted.port.arrival",
+            "vesselPrediction.portArrival",
+            "port-call expected.berth_arrival",
+            "cancelled.VESSELARRIVAL",
+            "Canceled.zone_exit",
+        ] {
+            assert_eq!(normalised(json!({ "type": sent }), None, json!({})), json!({ "type": sent }));
+        }
+        let beta = normalised(json!({ "type": "beta.port_arrival" }), None, json!({}));
+        assert_eq!(beta["type"], "port_arrival");
+    }
+
+    #[test]
+    fn a_word_beyond_all_bounds_is_not_compared() {
+        for dots in [LONGEST_TYPE, 1 << 20] {
+            let sent = format!("{}zone_entry", ".".repeat(dots));
+            assert_eq!(normalised(json!({ "type": sent }), None, json!({})), json!({ "type": sent }));
+        }
+    }
+
+    #[test]
     fn codes_mean_what_their_table_says() {
         for (sent, word, rest, normal) in [
             (json!(1), None, json!({ "area_id": "a" }), Some("zone_entry")),
@@ -151,6 +222,9 @@ mod tests {
             (json!(0), Some(MOVE_TYPE), json!({ "PORT_ID": "a" }), Some("port_arrival")),
             (json!("1"), Some(MOVE_TYPE), json!({ "PORT_ID": "a" }), Some("port_departure")),
             (json!(1), None, json!({ "port_code": null }), None),
+            (json!(1), None, json!({ "port_of_registry": "a" }), None),
+            (json!(1), None, json!({ "port_of_registry": "a", "zone-id": "b" }), Some("zone_entry")),
+            (json!(1), None, json!({ "area_km2": 7 }), None),
             (json!(1.5), None, json!({ "port_code": "a" }), None),
         ] {
             let expected = match normal {

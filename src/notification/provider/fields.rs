@@ -18,7 +18,7 @@ pub(super) struct Field {
 }
 
 impl Field {
-    const fn inside_only(name: &'static str, inside: &'static [&'static str]) -> Self {
+    pub(super) const fn inside_only(name: &'static str, inside: &'static [&'static str]) -> Self {
         Self { name, inside, loose: &[], envelope: &[] }
     }
 }
@@ -65,26 +65,6 @@ pub(super) const REFERENCE: [Field; 1] = [Field::inside_only("custom_reference",
 
 pub(super) const COORDINATES: [Field; 2] =
     [Field::inside_only("latitude", &["latitude", "lat"]), Field::inside_only("longitude", &["longitude", "lon", "lng", "long"])];
-
-pub(super) const ZONE: [Field; 1] = [Field::inside_only(
-    "zone",
-    &[
-        "zone",
-        "zoneportinformation",
-        "area",
-        "geofence",
-        "port",
-        "zoneid",
-        "areaid",
-        "geofenceid",
-        "portid",
-        "portcode",
-        "unlocode",
-        "zonename",
-        "areaname",
-        "portname",
-    ],
-)];
 
 /// What a flag is called where there is no flag field.
 pub(super) const FLAG_CODE: [Field; 1] = [Field::inside_only("flag_code", &["flagcode", "countrycode"])];
@@ -188,7 +168,7 @@ mod tests {
 
     #[test]
     fn every_word_of_the_tables_is_folded_and_fits() {
-        let fields = VESSEL.iter().chain(&EVENT).chain(&REFERENCE).chain(&COORDINATES).chain(&ZONE).chain(&FLAG_CODE);
+        let fields = VESSEL.iter().chain(&EVENT).chain(&REFERENCE).chain(&COORDINATES).chain(&FLAG_CODE);
         for word in fields.flat_map(|field| field.inside.iter().chain(field.loose).chain(field.envelope)) {
             assert_eq!(fold(word, &mut [0; LONGEST_WORD]), Some(word.as_bytes()), "{word}");
         }

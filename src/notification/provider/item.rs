@@ -2,10 +2,14 @@
 //!
 //! The steps are always these: lift, name the type, read the facts, make the keys; each is a file of its own.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use super::{
-    DeliveryHeaders, ItemError, Normalised, RESERVED_NAMES, ReadEvent, Reading, event_type,
+    DeliveryHeaders, ItemError, Normalised, RESERVED_NAMES, ReadEvent, Reading,
+    event_id::{self, EventId},
+    event_type,
     fields::{self, EVENT, FLAG_CODE, REFERENCE},
     lift::{Lifted, inside, lift},
     place,
@@ -22,31 +26,38 @@ use crate::notification::{
 const REFERENCE_PLACES: [&[&str]; 6] =
     [&[], &["notification"], &["data"], &["data", "notification"], &["metadata"], &["data", "metadata"]];
 
-/// Reads one item; `index` is its place in the batch.
-pub(super) fn read(item: Value, index: usize, headers: &DeliveryHeaders, received_at: Timestamp) -> Reading {
+/// Reads one item; `index` is its place in the batch and `envelope` what lay around the batch, empty where nothing did.
+pub(super) fn read(
+    item: Value,
+    index: usize,
+    envelope: &Map<String, Value>,
+    headers: &DeliveryHeaders,
+    received_at: Timestamp,
+) -> Reading {
     let delivery_key = delivery_id(&item, headers).map(|id| delivery_key(id, index, &item));
     let Value::Object(item) = item else { return Reading::Unusable(ItemError::NotAnObject) };
     let lifted = lift(item);
     if lifted.vessel.is_empty() && !lifted.event_had_object {
         let kind = lifted.event.get("type").or_else(|| lifted.rest.get("type"));
-        if kind.is_some_and(event_type::is_test) {
+        if !lifted.event_is_named && kind.is_some_and(event_type::is_test) {
             return Reading::Ping;
         }
         if lifted.event.is_empty() {
             return Reading::Unusable(ItemError::NoVesselNoEvent);
         }
     }
-    Reading::Event(Box::new(event(lifted, delivery_key, received_at)))
+    Reading::Event(Box::new(event(lifted, envelope, delivery_key, received_at)))
 }
 
-fn event(lifted: Lifted, delivery_key: Option<Key>, received_at: Timestamp) -> ReadEvent {
+fn event(lifted: Lifted, envelope: &Map<String, Value>, delivery_key: Option<Key>, received_at: Timestamp) -> ReadEvent {
+    let event_id = event_id::event_id(&lifted);
     let Lifted { vessel, mut event, mut rest, type_word, .. } = lifted;
     event_type::normalise(&mut event, type_word, &rest);
-    let reference = reference(&rest);
+    let reference = reference(&rest, envelope);
     let subject = subject(&vessel);
     let given_time = given_time(&event, &rest);
     let event_time = given_time.and_then(event_time::read);
-    let fact_key = fact_key(&reference, &subject, &event, &rest, event_time);
+    let fact_key = fact_key(&reference, event_id.as_ref(), &subject, &event, &rest, event_time);
     let place::Coordinates { latitude, longitude } = place::coordinates(&event, &rest);
     let normalised = Normalised {
         imo: subject.imo.clone(),
@@ -81,10 +92,21 @@ fn delivery_id<'a>(item: &'a Value, headers: &'a DeliveryHeaders) -> Option<Deli
     Some(DeliveryId::CloudEvent { source: item.get("source")?.as_str()?, id: item.get("id")?.as_str()? })
 }
 
-fn reference(rest: &Map<String, Value>) -> CustomReference {
-    let named = REFERENCE_PLACES.iter().find_map(|place| fields::value_of(inside(rest, place)?, &REFERENCE));
+/// The item's own reference, else that of the envelope around its batch.
+fn reference(rest: &Map<String, Value>, envelope: &Map<String, Value>) -> CustomReference {
+    if let Some(reference) = named_reference(rest) {
+        return CustomReference::read(reference);
+    }
     // One provider lets its customers set nothing but the name of the rule that fired.
-    named.or_else(|| inside(rest, &["notification"])?.get("name")).map(CustomReference::read).unwrap_or_default()
+    let of_rule = inside(rest, &["notification"]).and_then(|rule| rule.get("name")).map(CustomReference::read);
+    of_rule
+        .filter(|reference| reference.owner.is_some())
+        .or_else(|| named_reference(envelope).map(CustomReference::read))
+        .unwrap_or_default()
+}
+
+fn named_reference(map: &Map<String, Value>) -> Option<&Value> {
+    REFERENCE_PLACES.iter().find_map(|place| fields::value_of(inside(map, place)?, &REFERENCE))
 }
 
 fn subject(vessel: &Map<String, Value>) -> Subject {
@@ -110,29 +132,36 @@ fn given_time<'a>(event: &'a Map<String, Value>, rest: &'a Map<String, Value>) -
 
 fn fact_key(
     reference: &CustomReference,
+    event_id: Option<&EventId>,
     subject: &Subject,
     event: &Map<String, Value>,
     rest: &Map<String, Value>,
     event_time: Option<Timestamp>,
 ) -> Option<Key> {
-    let ids = [
-        event.get("id"),
-        event.get("event_id"),
-        rest.get("id"),
-        inside(rest, &["notification"]).and_then(|notification| notification.get("id")),
-        inside(rest, &["data", "notification"]).and_then(|notification| notification.get("id")),
-    ];
-    let event_id = ids.into_iter().flatten().find_map(place::text);
     let kind = event.get("type").and_then(place::text);
     let zone = if event_id.is_none() { place::zone(event, rest) } else { None };
-    let vessel = [&subject.imo, &subject.mmsi, &subject.call_sign, &subject.imo_as_sent, &subject.name];
+    let vessel = best_identifier(subject);
     Fact {
         owner: reference.owner.as_deref(),
-        event_id: event_id.as_deref(),
-        vessel: vessel.into_iter().find_map(|identifier| identifier.as_deref()),
+        event_id: event_id.map(|id| id.text.as_str()),
+        source: event_id.and_then(|id| id.source.as_deref()),
+        id_may_be_shared: event_id.is_some_and(|id| id.may_be_shared),
+        vessel: vessel.as_deref(),
         kind: kind.as_deref(),
         event_time,
         zone: zone.as_deref(),
     }
     .key()
+}
+
+/// What tells the vessel best from others. Two vessels may be sent with one faulty number, so the name counts beside it.
+fn best_identifier(subject: &Subject) -> Option<Cow<'_, str>> {
+    let numbers = [&subject.imo, &subject.mmsi, &subject.call_sign];
+    if let Some(number) = numbers.into_iter().find_map(Option::as_deref) {
+        return Some(number.into());
+    }
+    match (&subject.imo_as_sent, &subject.name) {
+        (Some(faulty), Some(name)) => Some(Value::from_iter([faulty.as_str(), name]).to_string().into()),
+        (one, other) => one.as_deref().or(other.as_deref()).map(Cow::from),
+    }
 }

@@ -6,6 +6,7 @@
 use serde_json::{Map, Value};
 
 use super::fields::{self, EVENT, Field, IDENTIFIES_A_VESSEL, VESSEL};
+use crate::notification::identifier;
 
 /// Objects that wrap others, outermost first.
 const WRAPPERS: [&[&str]; 4] = [&[], &["notification"], &["data"], &["data", "notification"]];
@@ -33,30 +34,40 @@ pub(super) struct Lifted {
     pub type_word: Option<&'static str>,
     /// Whether the event had an object of its own.
     pub event_had_object: bool,
+    /// Whether loose fields named the event's own id or time: more than the envelope of a mere test says.
+    pub event_is_named: bool,
+    /// Whether the event's id is the envelope's for want of its own.
+    pub id_is_the_envelope_s: bool,
 }
 
 /// Takes an item apart. Values are moved as they are; wrappers that become empty go.
 pub(super) fn lift(mut rest: Map<String, Value>) -> Lifted {
-    let vessel = take_first(&mut rest, &VESSEL_PLACES);
-    let event = take_first(&mut rest, &EVENT_PLACES);
-    let event_had_object = matches!(event, Some(Value::Object(_)));
+    let (vessel, _) = take_first(&mut rest, &VESSEL_PLACES);
+    let (event, event_had_object) = take_first(&mut rest, &EVENT_PLACES);
 
     let (mut vessel, _) = fields::rename(into_fields(vessel, "name"), &VESSEL);
-    if vessel.is_empty() && names_a_vessel(&rest) {
+    name_by_word(&mut vessel, "name", &mut rest, &VESSEL_PLACES);
+    let missing = if vessel.is_empty() { &IDENTIFIES_A_VESSEL[..] } else { &IDENTIFIES_A_HULL[..] };
+    if !is_identified(&vessel) && names_any(&rest, missing) {
         for place in LOOSE_PLACES {
             gather(&mut rest, place, &VESSEL, |field| field.loose, &mut vessel);
         }
     }
 
     let (mut event, mut type_word) = fields::rename(into_fields(event, "type"), &EVENT);
+    name_by_word(&mut event, "type", &mut rest, &EVENT_PLACES);
+    let (mut event_is_named, mut id_is_the_envelope_s) = (false, false);
     if !event_had_object {
         for place in LOOSE_PLACES {
             let word = gather(&mut rest, place, &EVENT, |field| field.loose, &mut event);
             type_word = type_word.or(word);
         }
+        event_is_named = event.contains_key("id") || event.contains_key("timestamp");
         // An envelope around something unknown must not look like an event.
         if !vessel.is_empty() || event.contains_key("type") {
+            let had_id = event.contains_key("id");
             gather(&mut rest, &[], &EVENT, |field| field.envelope, &mut event);
+            id_is_the_envelope_s = !had_id && event.contains_key("id");
         }
     }
     // What lay beside the details is of the event as well, and the stream has no other place called `event`.
@@ -65,15 +76,39 @@ pub(super) fn lift(mut rest: Map<String, Value>) -> Lifted {
             event.entry(key).or_insert(value);
         }
     }
-    Lifted { vessel, event, rest, type_word, event_had_object }
+    Lifted { vessel, event, rest, type_word, event_had_object, event_is_named, id_is_the_envelope_s }
 }
 
-/// The first object, or word in its stead, that lies in one of these places of one of the wrappers.
-fn take_first(rest: &mut Map<String, Value>, places: &[&[&str]]) -> Option<Value> {
-    WRAPPERS.iter().find_map(|wrapper| places.iter().find_map(|place| take(rest, wrapper, place)))
+/// The first object that lies in one of these places of one of the wrappers, else the first word in its stead; and whether it is
+/// an object. An envelope's word must not hide the object that it announces.
+fn take_first(rest: &mut Map<String, Value>, places: &[&[&str]]) -> (Option<Value>, bool) {
+    match take_any(rest, places, is_filled_object) {
+        Some(object) => (Some(object), true),
+        None => (take_any(rest, places, is_word), false),
+    }
 }
 
-fn take(map: &mut Map<String, Value>, wrapper: &[&str], place: &[&str]) -> Option<Value> {
+/// The word that lies where the object could have been, for a field that the object lacks.
+fn name_by_word(fields: &mut Map<String, Value>, field: &str, rest: &mut Map<String, Value>, places: &[&[&str]]) {
+    let is_unnamed = !fields.is_empty() && fields.get(field).is_none_or(Value::is_null);
+    if let Some(word) = is_unnamed.then(|| take_any(rest, places, is_word)).flatten() {
+        fields.insert(field.to_owned(), word);
+    }
+}
+
+fn is_filled_object(value: &Value) -> bool {
+    value.as_object().is_some_and(|fields| !fields.is_empty())
+}
+
+fn is_word(value: &Value) -> bool {
+    value.as_str().is_some_and(|word| !word.is_empty())
+}
+
+fn take_any(rest: &mut Map<String, Value>, places: &[&[&str]], is_wanted: fn(&Value) -> bool) -> Option<Value> {
+    WRAPPERS.iter().find_map(|wrapper| places.iter().find_map(|place| take(rest, wrapper, place, is_wanted)))
+}
+
+fn take(map: &mut Map<String, Value>, wrapper: &[&str], place: &[&str], is_wanted: fn(&Value) -> bool) -> Option<Value> {
     let (key, wrapper, place) = match (wrapper, place) {
         ([key, wrapper @ ..], place) => (*key, wrapper, place),
         ([], [key, place @ ..]) => (*key, wrapper, place),
@@ -81,15 +116,10 @@ fn take(map: &mut Map<String, Value>, wrapper: &[&str], place: &[&str]) -> Optio
     };
     let value = map.get_mut(key)?;
     if wrapper.is_empty() && place.is_empty() {
-        let says_something = match value {
-            Value::Object(fields) => !fields.is_empty(),
-            Value::String(word) => !word.is_empty(),
-            _ => false,
-        };
-        return says_something.then(|| map.shift_remove(key)).flatten();
+        return is_wanted(value).then(|| map.shift_remove(key)).flatten();
     }
     let inner = value.as_object_mut()?;
-    let taken = take(inner, wrapper, place)?;
+    let taken = take(inner, wrapper, place, is_wanted)?;
     if inner.is_empty() {
         map.shift_remove(key);
     }
@@ -105,14 +135,27 @@ fn into_fields(taken: Option<Value>, name_of_word: &str) -> Map<String, Value> {
     }
 }
 
-fn names_a_vessel(rest: &Map<String, Value>) -> bool {
+/// What tells one hull from another, as a name does not.
+const IDENTIFIES_A_HULL: [&str; 3] = ["imo", "mmsi", "call_sign"];
+
+/// Whether more than a name, or a placeholder in the place of a number, is known of the vessel.
+fn is_identified(vessel: &Map<String, Value>) -> bool {
+    let has = |name, read: fn(&Value) -> Option<String>| vessel.get(name).and_then(read).is_some();
+    has("imo", identifier::imo)
+        || has("imo", identifier::imo_as_sent)
+        || has("mmsi", identifier::mmsi)
+        || has("call_sign", identifier::call_sign)
+}
+
+/// Whether any of these fields of a vessel lies loose.
+fn names_any(rest: &Map<String, Value>, wanted: &[&str]) -> bool {
     LOOSE_PLACES.iter().filter_map(|place| inside(rest, place)).any(|map| {
         let found = fields::search(map, &VESSEL, |field| field.loose);
-        VESSEL.iter().zip(found).any(|(field, found)| found.is_some() && IDENTIFIES_A_VESSEL.contains(&field.name))
+        VESSEL.iter().zip(found).any(|(field, found)| found.is_some() && wanted.contains(&field.name))
     })
 }
 
-/// Moves loose fields to where they belong, unless something is there. Returns the provider's word for the first field.
+/// Moves loose fields to where they belong, unless something is there; a null is nothing. Returns the provider's word for the first field.
 fn gather<const N: usize>(
     rest: &mut Map<String, Value>,
     place: &[&str],
@@ -126,7 +169,7 @@ fn gather<const N: usize>(
     };
     let mut found = fields::search(map, table, names);
     for (field, found) in table.iter().zip(&mut found) {
-        *found = found.filter(|_| !into.contains_key(field.name));
+        *found = found.filter(|_| into.get(field.name).is_none_or(Value::is_null));
         let value = found.and_then(|found| map.values_mut().nth(found.entry));
         if let Some(value) = value {
             into.insert(field.name.to_owned(), value.take());
@@ -205,6 +248,38 @@ mod tests {
         let item = json!({ "IMO": 1, "SHIPTYPE": "80", "TYPE_NAME": "Tanker", "MOVE_TYPE": 1, "PORT_ID": 7, "FLAG": null });
         let rest = json!({ "SHIPTYPE": "80", "PORT_ID": 7, "FLAG": null });
         assert_eq!(lifted(item), (json!({ "imo": 1, "type": "Tanker" }), json!({ "type": 1 }), rest));
+    }
+
+    #[test]
+    fn what_identifies_a_vessel_beside_its_name_is_gathered_and_overwrites_nothing() {
+        let named = json!({ "name": "GREY PETREL", "imo": "9999931" });
+        for item in [
+            json!({ "vessel": "GREY PETREL", "imo": "9999931" }),
+            json!({ "vessel": { "name": "GREY PETREL" }, "imo": "9999931" }),
+            json!({ "data": { "vessel": { "name": "GREY PETREL" }, "imo": "9999931" } }),
+            json!({ "vessel": { "name": "GREY PETREL", "imo": null }, "imo": "9999931" }),
+        ] {
+            assert_eq!(lifted(item.clone()), (named.clone(), json!({}), json!({})), "{item}");
+        }
+        let item = json!({ "vessel": { "name": "A", "imo": 0 }, "mmsi": 613999931, "vessel_name": "B", "imo": 5 });
+        let rest = json!({ "vessel_name": "B", "imo": 5 });
+        assert_eq!(lifted(item), (json!({ "name": "A", "imo": 0, "mmsi": 613999931 }), json!({}), rest));
+        let item = json!({ "vessel": { "imo": "9999931" }, "mmsi": 1, "flag": "x" });
+        assert_eq!(lifted(item).2, json!({ "mmsi": 1, "flag": "x" }));
+        let item = json!({ "vessel": "A", "flag": "x" });
+        assert_eq!(lifted(item).2, json!({ "flag": "x" }));
+    }
+
+    #[test]
+    fn a_word_hides_no_object_and_is_the_type_where_the_object_has_none() {
+        let item = |event: Value| json!({ "event": "vessel.port_arrival", "data": { "vessel": { "imo": 1 }, "event": event } });
+        let event = json!({ "id": "e", "type": "vessel.port_arrival" });
+        assert_eq!(lifted(item(json!({ "id": "e" }))), (json!({ "imo": 1 }), event.clone(), json!({})));
+        assert_eq!(lifted(item(json!({ "id": "e", "type": null }))).1, event);
+        let typed = json!({ "id": "e", "type": "zone_entry" });
+        assert_eq!(lifted(item(typed.clone())).1, typed);
+        let item = json!({ "vessel": "GREY PETREL", "notification": { "vessel_information": { "imo": 1 } } });
+        assert_eq!(lifted(item), (json!({ "imo": 1, "name": "GREY PETREL" }), json!({}), json!({})));
     }
 
     #[test]

@@ -4,7 +4,10 @@
 //! and what cannot be is refused with a sentence that an operator can act on.
 
 mod document;
+mod event_id;
 mod event_type;
+#[cfg(test)]
+mod fact_tests;
 mod fields;
 mod item;
 mod lift;
@@ -93,7 +96,7 @@ pub struct Normalised {
     pub imo: Option<String>,
     /// A ship's MMSI, nine digits.
     pub mmsi: Option<String>,
-    /// Upper case, no blanks.
+    /// Upper case, letters and digits only.
     pub call_sign: Option<String>,
     /// RFC 3339. When the event was received, where the provider gave no time at all; none where it gave one that cannot be
     /// read, null included: it knew of the field and did not know the time.
@@ -200,12 +203,15 @@ pub fn read_body(
     limits: &BodyLimits,
     received_at: Timestamp,
 ) -> Result<Body, BodyError> {
-    let read = |(index, item)| item::read(item, index, headers, received_at);
+    let read = |index, item, envelope: &Map<String, Value>| item::read(item, index, envelope, headers, received_at);
     match document::items(document::parse(bytes, limits.max_depth)?)? {
-        document::Items::One(item) => Ok(Body { batch: false, items: vec![read((0, item))] }),
-        document::Items::Batch(items) if items.len() > limits.max_batch => {
+        document::Items::One(item) => Ok(Body { batch: false, items: vec![read(0, item, &Map::new())] }),
+        document::Items::Batch { items, .. } if items.len() > limits.max_batch => {
             Err(BodyError::BatchTooLarge { items: items.len(), max_batch: limits.max_batch })
         }
-        document::Items::Batch(items) => Ok(Body { batch: true, items: items.into_iter().enumerate().map(read).collect() }),
+        document::Items::Batch { items, envelope } => {
+            let items = items.into_iter().enumerate().map(|(index, item)| read(index, item, &envelope)).collect();
+            Ok(Body { batch: true, items })
+        }
     }
 }

@@ -2,12 +2,21 @@
 //!
 //! Both lie in many places, and one that is read wrongly puts a ship on land, so each shape's place is known by name.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use super::{
-    fields::{self, COORDINATES, ZONE},
+    fields::{self, COORDINATES},
     lift::inside,
 };
+
+/// Where a zone, port or berth may be named.
+const WRAPPERS: [&[&str]; 4] = [&[], &["notification"], &["data"], &["data", "notification"]];
+
+/// A key that begins with one of these, without case and separators, names a place or says something of one.
+const NAMES_A_PLACE: [&str; 10] =
+    ["zone", "area", "geofence", "port", "unlocode", "berth", "anchorage", "terminal", "place", "location"];
 
 /// Latitude and longitude in degrees. Each is none where it is not known or not on the globe (AIS says 91 and 181 for that).
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -52,13 +61,45 @@ fn number(value: &Value) -> Option<f64> {
     }
 }
 
-/// The id, else the name, of the zone or port that the event is about.
+/// Everything that names the place of the event, as one text: the same for the same words in any order, never the same for two
+/// places. None where nothing names one.
 pub(super) fn zone(event: &Map<String, Value>, rest: &Map<String, Value>) -> Option<String> {
-    let places = [Some(event), Some(rest), inside(rest, &["notification"]), inside(rest, &["data"])];
-    places.into_iter().flatten().find_map(|map| match fields::value_of(map, &ZONE)? {
-        Value::Object(zone) => ["id", "unlocode", "name"].iter().find_map(|key| text(zone.get(*key)?)),
-        word => text(word),
-    })
+    let around = WRAPPERS.iter().filter_map(|wrapper| inside(rest, wrapper));
+    let words: BTreeSet<(&str, String)> = std::iter::once(event)
+        .chain(around)
+        .flatten()
+        .filter(|(key, _)| names_a_place(key))
+        .filter_map(|(key, value)| Some((key.as_str(), said(value)?.to_string())))
+        .collect();
+    (!words.is_empty()).then(|| Value::from_iter(words.into_iter().flat_map(|(key, value)| [key.to_owned(), value])).to_string())
+}
+
+fn names_a_place(key: &str) -> bool {
+    let letters = || key.bytes().filter(|byte| !matches!(byte, b'_' | b'-' | b' ' | b'.'));
+    NAMES_A_PLACE.iter().any(|word| letters().map(|byte| byte.to_ascii_lowercase()).take(word.len()).eq(word.bytes()))
+}
+
+/// What a value says, in one spelling: numbers and outer blanks alike, keys in order, without what is null or empty.
+fn said(value: &Value) -> Option<Value> {
+    match value {
+        Value::Null => None,
+        Value::Bool(_) => Some(value.clone()),
+        Value::String(_) => text(value).map(Value::from),
+        // The digits of a whole number count to the last: a zone's id may be larger than a double holds.
+        Value::Number(number) => match number.as_f64() {
+            Some(double) if number.as_str().contains(['.', 'e', 'E']) => Some(double.to_string().into()),
+            _ => Some(number.to_string().into()),
+        },
+        Value::Array(items) => {
+            Some(items.iter().filter_map(said).collect::<Vec<_>>()).filter(|said| !said.is_empty()).map(Value::from)
+        }
+        Value::Object(fields) => {
+            let mut said: Map<String, Value> =
+                fields.iter().filter_map(|(key, value)| Some((key.clone(), said(value)?))).collect();
+            said.sort_keys();
+            (!said.is_empty()).then_some(Value::Object(said))
+        }
+    }
 }
 
 /// A text or number that says something, as text.
@@ -101,14 +142,41 @@ mod tests {
         assert_eq!(at(json!({ "latitude": "NaN", "longitude": "inf" }), json!({})), (None, None));
     }
 
+    fn zone_of(event: Value, rest: Value) -> Option<String> {
+        zone(event.as_object().expect("object"), rest.as_object().expect("object"))
+    }
+
     #[test]
-    fn a_zone_is_its_id_before_its_name() {
-        let zone_of = |event: Value, rest: Value| zone(event.as_object().expect("object"), rest.as_object().expect("object"));
-        assert_eq!(zone_of(json!({ "zone": { "name": "n", "id": "z" } }), json!({})).as_deref(), Some("z"));
-        assert_eq!(zone_of(json!({ "zone": "word" }), json!({})).as_deref(), Some("word"));
-        assert_eq!(zone_of(json!({}), json!({ "area_name": "n", "area_id": 7 })).as_deref(), Some("7"));
-        let nested = json!({ "notification": { "zone_port_information": { "id": "", "name": "n" } } });
-        assert_eq!(zone_of(json!({}), nested).as_deref(), Some("n"));
-        assert_eq!(zone_of(json!({}), json!({})), None);
+    fn two_places_are_never_one_zone() {
+        let places = [
+            (json!({ "zone": { "id": 1, "name": 2 } }), json!({})),
+            (json!({ "zone": { "id": 2, "name": 1 } }), json!({})),
+            (json!({ "zone": { "id": 1, "name": 2, "inner": [{ "code": 3 }] } }), json!({})),
+            (json!({ "zone": "1" }), json!({})),
+            (json!({}), json!({ "area_id": 1, "area_name": "n" })),
+            (json!({}), json!({ "area_id": 1, "area_name": "m" })),
+            (json!({}), json!({ "geofenceName": "n" })),
+            (json!({}), json!({ "PORT_ID": 1 })),
+            (json!({}), json!({ "PORT_ID": 1, "BERTH_ID": 1 })),
+            (json!({}), json!({ "PORT_ID": 1, "berthName": "1" })),
+            (json!({}), json!({ "PORT_ID": 1, "anchorage": "1" })),
+            (json!({}), json!({ "PORT_ID": 1, "terminal_name": "1" })),
+            (json!({ "zone": "word" }), json!({ "notification": { "zone_port_information": { "id": 1 } } })),
+            (json!({ "zone": "word" }), json!({ "data": { "zone_port_information": { "id": 2 } } })),
+            (json!({ "zone": "word" }), json!({ "data": { "notification": { "zone_port_information": { "id": 3 } } } })),
+            (json!({}), json!({ "zone_id": 9007199254740992_u64 })),
+            (json!({}), json!({ "zone_id": 9007199254740993_u64 })),
+        ];
+        let zones: BTreeSet<_> =
+            places.iter().map(|(event, rest)| zone_of(event.clone(), rest.clone()).expect("a zone")).collect();
+        assert_eq!(zones.len(), places.len());
+    }
+
+    #[test]
+    fn a_respelt_place_is_the_same_zone() {
+        let first = zone_of(json!({ "zone": { "id": " z ", "centre": { "lat": 35.8, "lon": 7 } } }), json!({ "area_id": 7 }));
+        let second = json!({ "zone": { "note": "", "centre": { "lon": 7.0, "lat": 3.58e1 }, "id": "z", "wpi": null } });
+        assert_eq!(first, zone_of(second, json!({ "area_id": "7", "zone_id": null })));
+        assert_eq!(zone_of(json!({ "type": "x", "zone": {} }), json!({ "speed": 1, "port": " " })), None);
     }
 }

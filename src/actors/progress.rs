@@ -190,7 +190,7 @@ mod tests {
 
     fn frame(n: u64) -> Frame {
         let position = Position { epoch: Epoch(7), n, tag: Tag(n as u32) };
-        let (owner, bytes) = (if n % 3 == 0 { "a" } else { "b" }, Bytes::from(n.to_string()));
+        let (owner, bytes) = (if n.is_multiple_of(3) { "a" } else { "b" }, Bytes::from(n.to_string()));
         Frame { position, owner: Some(owner.into()), chunk: bytes.clone(), bytes }
     }
 

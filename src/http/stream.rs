@@ -87,11 +87,8 @@ fn busy() -> Refusal {
 
 /// The id that the client has seen last. An empty one is none: that is what a client sends before its first event.
 fn last_id(request: &HttpRequest) -> Result<Option<String>, Refusal> {
-    let header = match request.headers().get("Last-Event-ID") {
-        // What is no text was never handed out; it is answered as an unknown id.
-        Some(value) => Some(String::from_utf8_lossy(value.as_bytes()).into_owned()),
-        None => None,
-    };
+    // What is no text was never handed out; it is answered as an unknown id.
+    let header = request.headers().get(LAST_EVENT_ID).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let LastId { last_event_id, last_event_id_camel } = query(request)?;
     Ok([header, last_event_id, last_event_id_camel].into_iter().flatten().find(|id| !id.is_empty()))
 }

@@ -126,8 +126,8 @@ mod tests {
 
     #[test]
     fn tags_in_text_that_people_write_are_parsed() {
-        let report = "<p>Entered the <b>outer</b> anchorage and is waiting there for a berth.</p>\n".repeat(20);
-        assert_eq!(text(&report), "Entered the outer anchorage and is waiting there for a berth.\n".repeat(20));
+        let report = "<p>Entered the <b>outer</b> anchorage and is waiting there for a berth.</p>\n".repeat(16);
+        assert_eq!(text(&report), "Entered the outer anchorage and is waiting there for a berth.\n".repeat(16));
     }
 
     #[test]

@@ -237,6 +237,7 @@ impl Reply {
             (Self::Kept(tell), Written::Received(kept)) => tell(Ok(kept)),
             (Self::Settled(reply), Written::Settled(_)) => drop(reply.send(Ok(()))),
             (Self::Released(reply), Written::Released(count)) => drop(reply.send(count)),
+            (reply, Written::Refused(reason)) => reply.failed(&StoreError::Refused(reason)),
             // A dropped reply tells its owner that the answer got lost.
             _ => {}
         }

@@ -20,7 +20,7 @@ pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'
      require-trusted-types-for 'script'; trusted-types 'none'";
 
 /// All files of the test client.
-pub const PAGES: [Page; 4] = [
+pub const PAGES: [Page; 5] = [
     Page { path: "/sse_test_client.html", content_type: "text/html; charset=utf-8", body: include_str!("sse_test_client.html") },
     Page { path: "/sse_test_client.css", content_type: "text/css; charset=utf-8", body: include_str!("sse_test_client.css") },
     Page {
@@ -32,6 +32,11 @@ pub const PAGES: [Page; 4] = [
         path: "/sse_test_client_rows.js",
         content_type: "text/javascript; charset=utf-8",
         body: include_str!("sse_test_client_rows.js"),
+    },
+    Page {
+        path: "/sse_test_client_sample.js",
+        content_type: "text/javascript; charset=utf-8",
+        body: include_str!("sse_test_client_sample.js"),
     },
 ];
 

@@ -1,13 +1,15 @@
-// The test client: keeps one stream open whatever happens to it, and posts a sample webhook to set a notification off.
-// Like its sibling that draws the rows a classic script, no module: so the page also works when it is opened from a disk.
+// The test client: keeps one stream open whatever happens to it.
+// Like its siblings a classic script, no module: so the page also works when it is opened from a disk.
 "use strict";
 
 const STREAM_PATH = "/notifications/zone-port-events/stream";
-const WEBHOOK_PATH = "/notifications/webhook/zone-port-event";
 const SETTINGS_KEY = "lookout.test-client";
 const FIRST_DELAY_MS = 1_000;
 const LONGEST_DELAY_MS = 30_000;
 const PROBE_TIMEOUT_MS = 5_000;
+const LEAST_PATIENCE_MS = 60_000; // two heartbeats as a server sends them by default
+const MOST_PATIENCE_MS = 600_000;
+const PATIENCE_IN_GAPS = 2.5;
 const MESSAGE_TYPES = [
   "connection_established", "heartbeat", "zone_port_notification", "screening_update", "replay_gap", "caught_up",
 ];
@@ -16,11 +18,6 @@ const GAP_REASONS = {
   pruned: "The server no longer keeps what followed the last position of this page",
   other_epoch: "The server has another log than the one this page was reading",
 };
-const SAMPLE = {
-  custom_reference: "",
-  vessel: { imo: "1234567", name: "SAMPLE TRADER", mmsi: "636999900", call_sign: "A8ZZ9", flag: "Liberia" },
-  event: { type: "zone_entry", zone_name: "Sample Anchorage" },
-};
 
 const stream = {
   source: null,
@@ -28,6 +25,7 @@ const stream = {
   url: null,
   position: "",
   lastMessageAt: 0,
+  longestGap: 0,
   delay: FIRST_DELAY_MS,
   retryAt: 0,
   retryTimer: 0,
@@ -59,6 +57,7 @@ function connect() {
     stream.identity = stream.url.href;
     stream.position = "";
     stream.lastMessageAt = 0;
+    stream.longestGap = 0;
     clearPage();
   }
   stream.delay = FIRST_DELAY_MS;
@@ -85,7 +84,10 @@ function open() {
   if (stream.position) stream.url.searchParams.set("last_event_id", stream.position);
   const source = new EventSource(stream.url);
   stream.source = source;
-  source.onopen = () => showState("connected", `Reading as ${stream.url.searchParams.get("user_id")}.`);
+  source.onopen = () => {
+    stream.lastMessageAt = Date.now(); // the silence before it was no silence of this connection
+    showState("connected", `Reading as ${stream.url.searchParams.get("user_id")}.`);
+  };
   source.onmessage = receive;
   source.onerror = () => {
     if (source.readyState === EventSource.CONNECTING) {
@@ -135,8 +137,28 @@ async function errorMessage(answer) {
   }
 }
 
+const patience = () => Math.min(Math.max(LEAST_PATIENCE_MS, PATIENCE_IN_GAPS * stream.longestGap), MOST_PATIENCE_MS);
+
+/** A silence beyond our patience was a sleep, or the server's habit: it counts as that patience, so we learn but slowly. */
+function learnGap(silence) {
+  stream.longestGap = Math.max(stream.longestGap, Math.min(silence, patience()));
+}
+
+/** After a sleep, or where the network forgot it, a connection is dead and EventSource is told nothing: silence tells. */
+function reopenIfSilent(now) {
+  if (stream.source?.readyState !== EventSource.OPEN) return;
+  const silence = now - stream.lastMessageAt;
+  if (silence <= patience()) return;
+  learnGap(silence);
+  hangUp();
+  showState("reconnecting", `Nothing came for ${Math.round(silence / 1000)} s. Opening the stream again behind the last position.`);
+  open();
+}
+
 function receive(event) {
-  stream.lastMessageAt = Date.now();
+  const now = Date.now();
+  if (stream.lastMessageAt) learnGap(now - stream.lastMessageAt);
+  stream.lastMessageAt = now;
   if (event.lastEventId) stream.position = event.lastEventId;
   let message = {};
   try {
@@ -207,42 +229,6 @@ function tick() {
   setText("retry", `in ${Math.max(0, Math.ceil((stream.retryAt - now) / 1000))} s`);
 }
 
-// ---- The sample webhook
-
-function writeReference() {
-  let body;
-  try {
-    body = JSON.parse(byId("body").value);
-  } catch {
-    return; // half-typed JSON is the user's own
-  }
-  if (objectOf(body) !== body) return;
-  body.custom_reference = `${byId("user").value}|${byId("auto-screen").checked}`;
-  byId("body").value = JSON.stringify(body, null, 2);
-}
-
-function restoreSample() {
-  byId("body").value = JSON.stringify(SAMPLE);
-  writeReference();
-}
-
-async function postSample() {
-  byId("post").disabled = true;
-  setText("answer-status", "Posting …");
-  byId("answer").hidden = true;
-  try {
-    // No Content-Type of ours: as plain text a page of another origin may post without asking first.
-    const answer = await fetch(serverUrl() + WEBHOOK_PATH, { method: "POST", body: byId("body").value });
-    const text = await answer.text();
-    setText("answer-status", `${answer.ok ? "Accepted" : "Not accepted"}: ${answer.status} ${answer.statusText}`);
-    setText("answer", text);
-    byId("answer").hidden = !text;
-  } catch {
-    setText("answer-status", "No answer: the server cannot be reached, or does not let this page read it.");
-  }
-  byId("post").disabled = false;
-}
-
 // ---- Settings
 
 /** Where this page came from; the default address of a server where it was opened from a disk. */
@@ -303,7 +289,10 @@ function start() {
   on("gap-dismiss", "click", () => (byId("gap").hidden = true));
   for (const id of ["user", "server", "own", "auto-screen"]) on(id, "change", saveSettings);
   for (const id of ["user", "auto-screen"]) on(id, "input", writeReference);
-  setInterval(tick, 1_000);
+  setInterval(() => {
+    reopenIfSilent(Date.now());
+    tick();
+  }, 1_000);
 }
 
 start();

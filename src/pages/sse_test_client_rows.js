@@ -46,7 +46,10 @@ function textOf(value) {
 const words = (name) => name.replaceAll("_", " ");
 
 /** What a table says for a name, else the name itself. */
-const wordsFor = (table, name) => (Object.hasOwn(table, textOf(name)) ? table[name] : words(textOf(name)));
+function wordsFor(table, name) {
+  const text = textOf(name);
+  return Object.hasOwn(table, text) ? table[text] : words(text);
+}
 
 const clock = (at) => new Date(at).toISOString().slice(11, 19) + " UTC";
 

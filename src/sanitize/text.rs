@@ -9,23 +9,34 @@ use super::policy::NO_TAGS;
 /// The string as it may be put into `innerHTML`: unchanged, byte for byte, unless it has markup.
 ///
 /// What was cleaned is HTML text with entities as ammonia wrote them. It holds no `<` any more, so cleaning it again
-/// changes nothing. Markup beyond `LONGEST` or `MOST_TAGS` is shown as text instead of being parsed.
+/// changes nothing. Markup that would cost too much to parse is shown as text.
 pub fn text(text: &str) -> Cow<'_, str> {
     if !has_markup(text) {
         Cow::Borrowed(text)
-    } else if text.len() <= LONGEST && memchr::memchr_iter(b'<', text.as_bytes()).count() <= MOST_TAGS {
+    } else if is_cheap(text) {
         Cow::Owned(NO_TAGS.clean(text).to_string())
     } else {
         Cow::Owned(escape(text))
     }
 }
 
-/// The bytes of markup that are parsed: a tag with many attributes costs the square of their number.
-const LONGEST: usize = 16 * 1024;
+/// The bytes of one string that are parsed: a tag with many attributes costs the square of their number.
+const LONGEST: usize = 4 * 1024;
 
-/// The `<` that are parsed: open formatting tags are opened again in every paragraph, so a crafted body of one megabyte
-/// would need gigabytes.
-const MOST_TAGS: usize = 256;
+/// The steps that parsing may take for each byte: open formatting tags are opened again in every paragraph, so tags cost the
+/// square of their number.
+const STEPS_PER_BYTE: usize = 4;
+
+/// Whether parsing costs no more than so much for each byte. A bound by the byte holds for a message and for a batch of them
+/// too, into however many strings the tags were put; and text that people write has few tags for its length.
+fn is_cheap(text: &str) -> bool {
+    text.len() <= LONGEST && steps(text) <= STEPS_PER_BYTE * text.len()
+}
+
+/// What the cleaner does for the tags of a string.
+fn steps(text: &str) -> usize {
+    memchr::memchr_iter(b'<', text.as_bytes()).count().pow(2)
+}
 
 /// The characters that the cleaner writes as entities too.
 fn escape(text: &str) -> String {
@@ -85,6 +96,13 @@ mod tests {
         }
 
         #[test]
+        fn what_is_parsed_costs_no_more_than_so_much_a_byte(input in "(<[bip]>|x{0,40}){0,200}") {
+            if text(&input) != escape(&input) {
+                prop_assert!(!has_markup(&input) || (steps(&input) <= STEPS_PER_BYTE * input.len() && input.len() <= LONGEST));
+            }
+        }
+
+        #[test]
         fn cleaning_twice_is_cleaning_once(input in hostile()) {
             let once = text(&input).into_owned();
             prop_assert_eq!(text(&once), once.as_str());
@@ -100,11 +118,26 @@ mod tests {
 
     #[test]
     fn markup_that_would_cost_too_much_is_shown_as_text() {
-        let many = "<b>&".repeat(MOST_TAGS + 1);
-        assert_eq!(text(&many), "&lt;b&gt;&amp;".repeat(MOST_TAGS + 1));
+        assert_eq!(text(&"<b>&".repeat(16)), "&amp;".repeat(16));
+        assert_eq!(text(&"<b>&".repeat(17)), "&lt;b&gt;&amp;".repeat(17));
         let long = format!("<b {}>", "a ".repeat(LONGEST / 2));
         assert!(text(&long).starts_with("&lt;b a a "));
-        assert_eq!(text(&"<b>".repeat(MOST_TAGS)), "");
+    }
+
+    #[test]
+    fn tags_in_text_that_people_write_are_parsed() {
+        let report = "<p>Entered the <b>outer</b> anchorage and is waiting there for a berth.</p>\n".repeat(16);
+        assert_eq!(text(&report), "Entered the outer anchorage and is waiting there for a berth.\n".repeat(16));
+    }
+
+    #[test]
+    fn a_megabyte_of_tags_costs_the_same_steps_however_it_is_cut_into_strings() {
+        let body = "<b><i><u><s><p>".repeat((1 << 20) / 15);
+        for length in (15..5_000).step_by(15) {
+            let parsed =
+                body.as_bytes().chunks(length).map(|part| std::str::from_utf8(part).unwrap()).filter(|part| is_cheap(part));
+            assert!(parsed.map(steps).sum::<usize>() <= STEPS_PER_BYTE << 20, "strings of {length}");
+        }
     }
 
     #[test]

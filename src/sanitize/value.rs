@@ -12,6 +12,10 @@ use super::{
     text::{has_markup, text},
 };
 
+/// Where this is the first key of an object, `serde_json` (feature `arbitrary_precision`) reads the object as a number: what
+/// was written with it could not be read again. Cleaning and lifting move keys, so it is dropped wherever it stands.
+const NUMBER_WORD: &str = "$serde_json::private::Number";
+
 /// What cleaning did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Report {
@@ -28,7 +32,8 @@ impl AddAssign for Report {
     }
 }
 
-/// Cleans every string of a value. Numbers stay as written and fields in their order.
+/// Cleans every string of a value. Numbers stay as written and fields in their order. What comes out can be written and read
+/// again as it is.
 ///
 /// Walks as deep as the value is: one that a parser made is at most 128 deep.
 pub fn value(value: &mut Value) -> Report {
@@ -71,12 +76,16 @@ fn clean(value: &mut Value, is_link: bool, report: &mut Report) {
 }
 
 fn clean_object(object: &mut Map<String, Value>, reserved: &[&str], report: &mut Report) {
-    if object.keys().any(|key| has_markup(key) || reserved.contains(&key.as_str())) {
+    if object.keys().any(|key| has_markup(key) || is_refused(key, reserved)) {
         clean_keys(object, reserved, report);
     }
     for (key, value) in object.iter_mut() {
         clean(value, is_url_key(key), report);
     }
+}
+
+fn is_refused(key: &str, reserved: &[&str]) -> bool {
+    key == NUMBER_WORD || reserved.contains(&key)
 }
 
 /// Builds the object anew, because a key cannot be changed where it stands.
@@ -88,7 +97,7 @@ fn clean_keys(object: &mut Map<String, Value>, reserved: &[&str], report: &mut R
             Cow::Owned(clean) => (clean, true),
             Cow::Borrowed(_) => (key, false),
         };
-        if reserved.contains(&key.as_str()) || (renamed && (sent.contains(&key) || object.contains_key(&key))) {
+        if is_refused(&key, reserved) || (renamed && (sent.contains(&key) || object.contains_key(&key))) {
             report.dropped += 1;
         } else {
             report.changed += u64::from(renamed);
@@ -122,7 +131,7 @@ mod tests {
 
     fn any_json() -> impl Strategy<Value = Value> {
         let string = prop_oneof!["[a-c<>/! ]{0,6}", Just("javascript:x".to_owned()), "https?://x", Just("<b>url".to_owned())];
-        let key = prop_oneof!["(<b>)?(url|link|x|y)", "[a-b<>]{0,4}"];
+        let key = prop_oneof!["(<b>)?(url|link|x|y)", "[a-b<>]{0,4}", r"(<i>)?\$serde_json::private::Number"];
         let leaf = prop_oneof![Just(Value::Null), any::<i64>().prop_map(Value::from), string.prop_map(Value::from)];
         leaf.prop_recursive(4, 40, 6, move |inner| {
             prop_oneof![
@@ -147,6 +156,12 @@ mod tests {
             let (twice, report) = cleaned(once.clone());
             prop_assert_eq!(report, Report::default());
             prop_assert_eq!(once.to_string(), twice.to_string());
+        }
+
+        #[test]
+        fn a_cleaned_value_is_read_again_as_it_was_written(input in any_json()) {
+            let written = cleaned(input).0.to_string();
+            prop_assert_eq!(serde_json::from_str::<Value>(&written).unwrap().to_string(), written);
         }
 
         #[test]
@@ -177,6 +192,18 @@ mod tests {
         let report = object(fields.as_object_mut().unwrap(), &["_id", "user_id"]);
         assert_eq!(fields.to_string(), r#"{"kept":{"user_id":2,"_id":3}}"#);
         assert_eq!(report, Report { changed: 1, dropped: 2 });
+    }
+
+    #[test]
+    fn the_word_that_turns_objects_into_numbers_is_dropped_everywhere() {
+        let (output, report) = cleaned(json!({
+            "<b>$serde_json::private::Number": "1",
+            "kept": [{"a": {"x": 1, NUMBER_WORD: "no number"}}],
+        }));
+        assert_eq!(output.to_string(), r#"{"kept":[{"a":{"x":1}}]}"#);
+        assert_eq!(report, Report { changed: 0, dropped: 2 });
+        let mut fields = Map::from_iter([(NUMBER_WORD.to_owned(), Value::Null)]);
+        assert_eq!(object(&mut fields, &[]), Report { changed: 0, dropped: 1 });
     }
 
     #[test]

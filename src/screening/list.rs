@@ -1,13 +1,14 @@
 //! The provider `list`: watch-lists read from files into one index, looked into without a lock or a network.
 //!
-//! Files are read at the start and whenever a timer outside calls `reload_if_changed`. The index is replaced at once; a file
-//! that cannot be read leaves the last good content in place and warns.
+//! Files are read at the start and whenever a timer outside calls `reload_if_changed`, once they have stopped changing. The index
+//! is replaced at once; a file that cannot be read leaves the last good content in place and warns.
 
 use std::{
     fmt::Write as _,
     fs, io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
+    thread,
     time::{Duration, SystemTime},
 };
 
@@ -31,6 +32,9 @@ use crate::{
     },
 };
 
+/// How long the start waits to look again at a list that was written just now. Later looks are a reload interval apart.
+const SECOND_LOOK: Duration = Duration::from_millis(200);
+
 /// Screens against the lists in memory.
 #[derive(Debug)]
 pub struct ListScreener {
@@ -49,6 +53,7 @@ struct Loaded {
     /// The age of the oldest list counts from here; `None`: there is no list.
     oldest: Option<SystemTime>,
     is_complete: bool,
+    is_faulty: bool,
     covers_psc: bool,
 }
 
@@ -56,8 +61,10 @@ struct Loaded {
 #[derive(Debug)]
 struct Source {
     path: PathBuf,
-    /// The last look at it; an error is kept too, so that it is logged once.
+    /// The last look at it.
     seen: Option<Result<Stamp, io::ErrorKind>>,
+    /// What was last logged of it, so that it is logged once.
+    complaint: Option<String>,
     /// It need not be read again while it looks the same.
     is_settled: bool,
     content: Option<Content>,
@@ -75,6 +82,7 @@ struct Content {
     info: ListInfo,
     digest: [u8; 32],
     rows: Arc<[Row]>,
+    faulty: u64,
     modified: SystemTime,
     /// When this content was last known to be current: the file's modification time, but no later than when it was seen.
     current_at: SystemTime,
@@ -95,11 +103,14 @@ impl ListScreener {
         if config.lists.is_empty() {
             log::warn!(target: "notifications", "screening_lists=0 every result will be UNKNOWN");
         }
-        let source = |path: &PathBuf| Source { path: path.clone(), seen: None, is_settled: false, content: None };
+        let source =
+            |path: &PathBuf| Source { path: path.clone(), seen: None, complaint: None, is_settled: false, content: None };
         let mut sources: Vec<Source> = config.lists.iter().map(source).collect();
-        for source in &mut sources {
-            source.refresh();
+        look_at(&mut sources);
+        if sources.iter().any(Source::may_be_changing) {
+            thread::sleep(SECOND_LOOK);
         }
+        look_at(&mut sources);
         Self {
             loaded: Arc::new(ArcSwap::from_pointee(Loaded::of(&sources))),
             sources: Mutex::new(sources),
@@ -107,17 +118,15 @@ impl ListScreener {
         }
     }
 
-    /// Looks at the files, and reads and swaps in what has changed. True: screenings from now on see something else.
+    /// Looks at the files, and reads and swaps in what has changed and looks as it did the time before: a file that is still being
+    /// written must not pass for a list. True: screenings from now on see something else.
     ///
     /// Blocks on files: to be called off the threads that serve sockets. A file that was only touched counts as current
     /// again, because whoever renews a list may find that nothing in it has changed.
     pub fn reload_if_changed(&self) -> bool {
         // A panic while reading leaves whole sources behind: each field is set at once.
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut has_changed = false;
-        for source in sources.iter_mut() {
-            has_changed |= source.refresh();
-        }
+        let has_changed = look_at(&mut sources);
         if has_changed {
             self.loaded.store(Arc::new(Loaded::of(&sources)));
         }
@@ -148,6 +157,7 @@ impl Loaded {
             lists: contents.iter().map(|content| content.info.clone()).collect(),
             oldest: contents.iter().map(|content| content.current_at).min(),
             is_complete: contents.len() == sources.len(),
+            is_faulty: contents.iter().any(|content| content.faulty > 0),
             covers_psc: contents.iter().any(|content| rules::covers_psc(&content.rows)),
         }
     }
@@ -156,6 +166,7 @@ impl Loaded {
         match self.oldest {
             None => Standing::NoList,
             Some(_) if !self.is_complete => Standing::Incomplete,
+            Some(_) if self.is_faulty => Standing::Faulty,
             // A clock that was set back makes no list older.
             Some(oldest) if now.duration_since(oldest).unwrap_or_default() > max_list_age => Standing::Stale,
             Some(_) => Standing::Fresh,
@@ -170,8 +181,14 @@ impl Loaded {
     }
 }
 
+/// Refreshes each of them. True: one has changed.
+fn look_at(sources: &mut [Source]) -> bool {
+    sources.iter_mut().fold(false, |has_changed, source| source.refresh() | has_changed)
+}
+
 impl Source {
-    /// Brings the content up to date with the file. True: it is another, or counts from another time.
+    /// Brings the content up to date with a file that looks as it did the time before. True: it is another, or counts from
+    /// another time.
     fn refresh(&mut self) -> bool {
         let now = SystemTime::now();
         let looked = Stamp::of(&self.path);
@@ -181,24 +198,42 @@ impl Source {
             return false;
         }
         self.seen = Some(seen);
-        self.is_settled = seen.is_ok_and(|stamp| stamp.is_settled(now));
-        match looked.map_err(Unreadable::from).and_then(|stamp| self.read(stamp.modified, now)) {
-            Ok(has_changed) => has_changed,
+        self.is_settled = seen.is_ok_and(|stamp| stamp.is_settled(now)) && !is_news;
+        if is_news && seen.is_ok() {
+            return false;
+        }
+        match looked.map_err(Unreadable::from).and_then(|stamp| self.read(stamp, now)) {
+            Ok(has_changed) => {
+                self.complaint = None;
+                has_changed
+            }
             Err(error) => {
                 // What denied the reading may pass without a trace on the file.
                 self.is_settled &= matches!(error, Unreadable::Broken(_));
-                if is_news {
+                let complaint = Some(error.to_string());
+                if self.complaint != complaint {
                     let kept = self.content.as_ref().map_or("none", |content| content.info.version.as_str());
                     let (path, error) = (self.path.display(), error.to_string());
                     log::warn!(target: "notifications", "watch_list={path} error={error:?} kept_version={kept}");
+                    self.complaint = complaint;
                 }
                 false
             }
         }
     }
 
-    fn read(&mut self, modified: SystemTime, now: SystemTime) -> Result<bool, Unreadable> {
+    /// It was written to so lately that somebody may be at it still.
+    fn may_be_changing(&self) -> bool {
+        self.seen.is_some_and(|seen| seen.is_ok_and(|stamp| !stamp.is_settled(SystemTime::now())))
+    }
+
+    fn read(&mut self, stamp: Stamp, now: SystemTime) -> Result<bool, Unreadable> {
+        let modified = stamp.modified;
         let bytes = fs::read(&self.path)?;
+        if Stamp::of(&self.path)? != stamp {
+            // It was written to meanwhile; the next look sees that too.
+            return Ok(false);
+        }
         let digest: [u8; 32] = Sha256::digest(&bytes).into();
         if let Some(content) = self.content.as_mut().filter(|content| content.digest == digest) {
             let is_touched = content.modified != modified;
@@ -222,7 +257,8 @@ impl Source {
         if parsed.faulty > 0 {
             log::warn!(target: "notifications", "watch_list={} faulty_rows={}", self.path.display(), parsed.faulty);
         }
-        self.content = Some(Content { info, digest, rows: parsed.rows.into(), modified, current_at: modified.min(now) });
+        let (rows, faulty) = (parsed.rows.into(), parsed.faulty);
+        self.content = Some(Content { info, digest, rows, faulty, modified, current_at: modified.min(now) });
         Ok(true)
     }
 }

@@ -47,6 +47,12 @@ impl Fixture {
     }
 }
 
+/// Two looks, as any change needs.
+fn reload(screener: &ListScreener) -> bool {
+    let first = screener.reload_if_changed();
+    first | screener.reload_if_changed()
+}
+
 fn screen(screener: &ListScreener, imo: &str) -> ScreeningResults {
     let subject = Subject { imo: Some(imo.to_owned()), ..Subject::default() };
     screener.screen(subject).now_or_never().unwrap().unwrap()
@@ -94,7 +100,7 @@ fn a_list_that_is_missing_beside_another_forbids_an_ok_but_no_hit() {
     assert_eq!(severity(&screener, "9999993"), unknown("list_missing"));
     assert_eq!(severity(&screener, "9999931"), CRITICAL);
     files.write("b.csv", OTHER, DAY);
-    assert!(screener.reload_if_changed());
+    assert!(reload(&screener));
     assert_eq!(severity(&screener, "9999993"), OK);
     assert_eq!(severity(&screener, "9999917"), CRITICAL);
 }
@@ -104,12 +110,51 @@ fn a_changed_file_is_swapped_in_whole() {
     let files = Fixture::new();
     files.write("a.csv", LISTED, 2 * DAY);
     let screener = files.screener(&["a.csv"]);
-    assert!(!screener.reload_if_changed());
+    assert!(!reload(&screener));
     files.write("a.csv", OTHER, DAY);
     assert_eq!(severity(&screener, "9999931"), CRITICAL);
-    assert!(screener.reload_if_changed());
+    assert!(reload(&screener));
     assert_eq!((severity(&screener, "9999931"), severity(&screener, "9999917")), (OK, CRITICAL));
+    assert!(!reload(&screener));
+}
+
+#[test]
+fn a_file_that_is_still_being_written_is_not_swapped_in() {
+    let files = Fixture::new();
+    files.write("a.csv", LISTED, 2 * DAY);
+    let screener = files.screener(&["a.csv"]);
+    let two = format!("{OTHER}VESSEL,GREY PETREL,IMO9999931,sanction,a\n");
+    files.write("a.csv", OTHER, DAY);
     assert!(!screener.reload_if_changed());
+    files.write("a.csv", &two, DAY / 2);
+    assert!(!screener.reload_if_changed(), "it has grown since the last look");
+    assert_eq!((severity(&screener, "9999931"), severity(&screener, "9999917")), (CRITICAL, OK));
+    assert!(screener.reload_if_changed());
+    assert_eq!((severity(&screener, "9999931"), severity(&screener, "9999917")), (CRITICAL, CRITICAL));
+}
+
+#[test]
+fn a_list_that_was_cut_off_keeps_the_last_good_content() {
+    let files = Fixture::new();
+    files.write("a.csv", LISTED, 2 * DAY);
+    let screener = files.screener(&["a.csv"]);
+    files.write("a.csv", &format!("{OTHER}VESSEL,GREY PETREL,IMO99"), DAY);
+    assert!(!reload(&screener));
+    assert_eq!(severity(&screener, "9999931"), CRITICAL);
+    assert_eq!(severity(&files.screener(&["a.csv"]), "9999993"), unknown("no_list"));
+}
+
+#[test]
+fn a_list_with_faulty_rows_forbids_an_ok_but_no_hit() {
+    let files = Fixture::new();
+    files.write("a.csv", &format!("{LISTED}VESSEL,,,,\nVESSEL,OLD CURLEW,IMO9999917\n"), DAY);
+    let screener = files.screener(&["a.csv"]);
+    assert_eq!(severity(&screener, "9999993"), unknown("list_faulty"));
+    assert_eq!(severity(&screener, "9999931"), CRITICAL);
+    assert_eq!(screen(&screener, "9999917").hits.len(), 1, "a row that ends early keeps its number");
+    files.write("a.csv", LISTED, DAY / 2);
+    assert!(reload(&screener));
+    assert_eq!(severity(&screener, "9999993"), OK);
 }
 
 #[test]
@@ -122,7 +167,7 @@ fn a_change_of_the_same_size_in_the_same_moment_is_seen() {
     let screener = files.screener(&["a.csv"]);
     files.write("a.csv", &same_size, Duration::ZERO);
     files.touch("a.csv", now);
-    assert!(screener.reload_if_changed());
+    assert!(reload(&screener));
     assert_eq!(severity(&screener, "9999917"), CRITICAL);
 }
 
@@ -133,13 +178,13 @@ fn a_broken_or_vanished_file_keeps_the_last_good_content() {
     let screener = files.screener(&["a.csv"]);
     let version = screen(&screener, "9999931").lists[0].version.clone();
     files.write("a.csv", "<html>not found</html>", 2 * DAY);
-    assert!(!screener.reload_if_changed());
+    assert!(!reload(&screener));
     assert_eq!(severity(&screener, "9999931"), CRITICAL);
     fs::remove_file(files.path("a.csv")).unwrap();
-    assert!(!screener.reload_if_changed());
+    assert!(!reload(&screener));
     assert_eq!(screen(&screener, "9999931").lists[0].version, version);
     files.write("a.csv", OTHER, DAY);
-    assert!(screener.reload_if_changed());
+    assert!(reload(&screener));
     assert_eq!(severity(&screener, "9999917"), CRITICAL);
 }
 
@@ -152,7 +197,7 @@ fn an_old_list_cannot_say_ok_until_its_file_is_renewed() {
     assert_eq!(severity(&screener, "9999931"), CRITICAL);
     let before = screen(&screener, "9999993").lists;
     files.touch("a.csv", SystemTime::now() - DAY);
-    assert!(screener.reload_if_changed());
+    assert!(reload(&screener));
     assert_eq!(severity(&screener, "9999993"), OK);
     assert_eq!(screen(&screener, "9999993").lists, before);
 }
@@ -177,7 +222,7 @@ fn a_modification_time_in_the_future_does_not_keep_a_list_fresh() {
     let screener = files.screener(&["a.csv"]);
     assert_eq!(severity(&screener, "9999993"), OK);
     let oldest = screener.loaded.load().oldest;
-    assert!(!screener.reload_if_changed());
+    assert!(!reload(&screener));
     assert_eq!(screener.loaded.load().oldest, oldest);
     assert_eq!(screener.loaded.load().standing(7 * DAY, SystemTime::now() + 8 * DAY), Standing::Stale);
 }

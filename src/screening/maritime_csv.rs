@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use csv::{ByteRecord, ReaderBuilder};
+use csv::{ByteRecord, ReaderBuilder, StringRecord};
 
 use super::{
     identity::{Imo, Name},
@@ -20,7 +20,7 @@ pub struct Parsed {
     pub rows: Vec<Row>,
     /// Rows read, those of organisations included.
     pub entries: u64,
-    /// Rows skipped because they could not be read.
+    /// Rows of which something could not be read. Those that can still be matched are kept all the same.
     pub faulty: u64,
 }
 
@@ -30,6 +30,9 @@ pub enum Broken {
     /// The header lacks a column.
     #[error("not in maritime.csv layout: no column {0:?} in its first line")]
     NoColumn(&'static str),
+    /// The last row is faulty and has no end: most likely the file is being written, or its download was cut off.
+    #[error("its last row is cut off")]
+    Cut,
     /// There is a header, and no row that can be used: a download that failed, most likely.
     #[error("no usable row behind the header ({faulty} faulty)")]
     Empty {
@@ -45,26 +48,28 @@ const NEEDED: [&str; 5] = ["type", "caption", "imo", "risk", "id"];
 /// Reads a whole file. Organisations are counted and left out: their numbers are of another series.
 pub fn read(content: &[u8]) -> Result<Parsed, Broken> {
     let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
-    let mut reader = ReaderBuilder::new().from_reader(content);
+    let mut reader = ReaderBuilder::new().flexible(true).from_reader(content);
     let columns = reader.byte_headers().map(columns).unwrap_or_default();
     if let Some(missing) = NEEDED.into_iter().find(|needed| !columns.contains_key(*needed)) {
         return Err(Broken::NoColumn(missing));
     }
     let mut parsed = Parsed { rows: Vec::new(), entries: 0, faulty: 0 };
-    for record in reader.byte_records() {
-        let Ok(record) = record else {
-            parsed.faulty += 1;
-            continue;
-        };
+    let width = reader.byte_headers().map_or(0, ByteRecord::len);
+    let mut is_last_faulty = false;
+    // A reader of bytes in memory that takes rows of any width gives no error.
+    for record in reader.into_byte_records().flatten() {
+        // Bytes that are not UTF-8 cost the name a letter, not the row its number.
+        let record = StringRecord::from_byte_record_lossy(record);
         let cells = Cells { record: &record, columns: &columns };
-        if cells.one("type").is_some_and(|kind| kind.eq_ignore_ascii_case("ORGANIZATION")) {
-            parsed.entries += 1;
-        } else if let Some(row) = vessel(&cells) {
-            parsed.entries += 1;
-            parsed.rows.push(row);
-        } else {
-            parsed.faulty += 1;
-        }
+        let is_organization = cells.one("type").eq_ignore_ascii_case("ORGANIZATION");
+        let row = if is_organization { None } else { vessel(&cells) };
+        is_last_faulty = record.len() != width || (row.is_none() && !is_organization) || cells.lacks_its_id_or_number();
+        parsed.faulty += u64::from(is_last_faulty);
+        parsed.entries += u64::from(is_organization || row.is_some());
+        parsed.rows.extend(row);
+    }
+    if is_last_faulty && !content.ends_with(b"\n") {
+        return Err(Broken::Cut);
     }
     if parsed.rows.is_empty() { Err(Broken::Empty { faulty: parsed.faulty }) } else { Ok(parsed) }
 }
@@ -75,44 +80,48 @@ fn columns(header: &ByteRecord) -> HashMap<String, usize> {
 }
 
 struct Cells<'r> {
-    record: &'r ByteRecord,
+    record: &'r StringRecord,
     columns: &'r HashMap<String, usize>,
 }
 
 impl<'r> Cells<'r> {
-    /// A cell, empty where there is no such column. `None`: not UTF-8.
-    fn one(&self, column: &str) -> Option<&'r str> {
-        let cell = self.columns.get(column).and_then(|at| self.record.get(*at)).unwrap_or_default();
-        std::str::from_utf8(cell).ok().map(str::trim)
+    /// A cell, empty where there is no such column, or the row ends before it.
+    fn one(&self, column: &str) -> &'r str {
+        self.columns.get(column).and_then(|at| self.record.get(*at)).unwrap_or_default().trim()
     }
 
     /// The values of a cell, without empty ones.
-    fn many(&self, column: &str) -> Option<impl Iterator<Item = &'r str>> {
-        Some(self.one(column)?.split(';').map(str::trim).filter(|value| !value.is_empty()))
+    fn many(&self, column: &str) -> impl Iterator<Item = &'r str> {
+        self.one(column).split(';').map(str::trim).filter(|value| !value.is_empty())
     }
 
-    fn owned(&self, column: &str) -> Option<Vec<String>> {
-        Some(self.many(column)?.map(str::to_owned).collect())
+    fn owned(&self, column: &str) -> Vec<String> {
+        self.many(column).map(str::to_owned).collect()
+    }
+
+    /// There is no id, or a number has bytes that are no text.
+    fn lacks_its_id_or_number(&self) -> bool {
+        let numbers = ["imo", "mmsi", "call_sign"];
+        self.one("id").is_empty() || numbers.iter().any(|number| self.one(number).contains(char::REPLACEMENT_CHARACTER))
     }
 }
 
-/// `None`: the row is faulty, as nothing could ever match it or nobody could tell what did.
+/// `None`: the row is no vessel's, or nothing could ever match it.
 fn vessel(cells: &Cells<'_>) -> Option<Row> {
-    let entity_id = cells.one("id")?;
-    if !cells.one("type")?.eq_ignore_ascii_case("VESSEL") || entity_id.is_empty() {
+    if !cells.one("type").eq_ignore_ascii_case("VESSEL") {
         return None;
     }
-    let name = cells.one("caption")?;
+    let name = cells.one("caption");
     let row = Row {
-        entity_id: entity_id.to_owned(),
+        entity_id: cells.one("id").to_owned(),
         name: name.to_owned(),
-        names: std::iter::once(name).chain(cells.many("aliases")?).filter_map(Name::prepare).collect(),
-        imos: cells.many("imo")?.filter_map(Imo::read).collect(),
-        mmsi: cells.many("mmsi")?.filter_map(mmsi_of_text).collect(),
-        call_signs: cells.many("call_sign")?.filter_map(call_sign_of_text).collect(),
-        topics: cells.owned("risk")?,
-        programs: cells.owned("datasets")?,
-        url: Some(cells.one("url")?).filter(|url| !url.is_empty()).map(str::to_owned),
+        names: std::iter::once(name).chain(cells.many("aliases")).filter_map(Name::prepare).collect(),
+        imos: cells.many("imo").filter_map(Imo::read).collect(),
+        mmsi: cells.many("mmsi").filter_map(mmsi_of_text).collect(),
+        call_signs: cells.many("call_sign").filter_map(call_sign_of_text).collect(),
+        topics: cells.owned("risk"),
+        programs: cells.owned("datasets"),
+        url: Some(cells.one("url")).filter(|url| !url.is_empty()).map(str::to_owned),
     };
     let is_findable = !row.imos.is_empty() || !row.mmsi.is_empty() || !row.call_signs.is_empty() || !row.names.is_empty();
     is_findable.then_some(row)
@@ -156,17 +165,32 @@ mod tests {
     }
 
     #[test]
-    fn a_faulty_row_is_counted_and_costs_no_other() {
+    fn a_faulty_row_is_counted_costs_no_other_and_keeps_its_number() {
         let list = b"type,caption,imo,risk,id\n\
-            VESSEL,TOO FEW\n\
+            VESSEL,TOO FEW,IMO9999917\n\
             VESSEL,BAD \xff UTF-8,IMO9999929,sanction,b\n\
-            VESSEL,NO ID,IMO9999929,sanction,\n\
+            VESSEL,BAD NUMBER,IMO99\xff,sanction,d\n\
+            VESSEL,NO ID,IMO9999905,sanction,\n\
             PERSON,NO SHIP,,sanction,c\n\
             VESSEL,,,sanction,nothing-to-match\n\
             VESSEL,\"GOOD, SHIP\",IMO9999931,sanction,good\n";
         let parsed = read(list).unwrap();
-        assert_eq!((parsed.rows.len(), parsed.faulty), (1, 5));
-        assert_eq!(parsed.rows[0].name, "GOOD, SHIP");
+        let names: Vec<_> = parsed.rows.iter().map(|row| row.name.as_str()).collect();
+        assert_eq!(names, ["TOO FEW", "BAD \u{fffd} UTF-8", "BAD NUMBER", "NO ID", "GOOD, SHIP"]);
+        assert_eq!(parsed.faulty, 5, "all but the name that lost a letter and the good one");
+        assert_eq!(parsed.rows[0].imo, Some(Imo::Valid("9999917".into())));
+        assert_eq!(parsed.rows[1].imo, Some(Imo::Valid("9999929".into())));
+    }
+
+    #[test]
+    fn a_list_that_is_cut_within_its_last_row_is_broken() {
+        let whole = std::str::from_utf8(SAMPLE).unwrap().trim_end();
+        assert!(read(whole.as_bytes()).is_ok(), "the last line needs no end");
+        let last = whole.rfind('\n').unwrap() + 1;
+        let last_comma = whole.rfind(',').unwrap();
+        for end in last + 1..=last_comma {
+            assert_eq!(read(&whole.as_bytes()[..end]).unwrap_err(), Broken::Cut, "{:?}", &whole[last..end]);
+        }
     }
 
     #[test]

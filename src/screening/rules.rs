@@ -55,6 +55,8 @@ pub enum Standing {
     NoList,
     /// A list that is asked for has never been read.
     Incomplete,
+    /// A list has rows that cannot be read: the vessel may stand in one of them.
+    Faulty,
     /// A list is older than `screening.max_list_age`.
     Stale,
     /// All are there and fresh.
@@ -65,7 +67,7 @@ pub enum Standing {
 ///
 /// `reason` is null for an OK and for a hit by a number; otherwise one of `no_list`, `possible_name_match` (all hits are by
 /// name), `no_risk_given` (listed, but no row says why), `invalid_imo`, `no_identifier`, `no_imo` (MMSI or call sign only),
-/// `list_missing` and `stale_list`.
+/// `list_missing`, `list_faulty` and `stale_list`.
 pub fn results(
     subject: &Subject,
     matches: &[Match<'_>],
@@ -124,6 +126,8 @@ fn reason(subject: &Subject, matches: &[Match<'_>], standing: Standing) -> Optio
         Some("no_identifier")
     } else if standing == Standing::Incomplete {
         Some("list_missing")
+    } else if standing == Standing::Faulty {
+        Some("list_faulty")
     } else if standing == Standing::Stale {
         Some("stale_list")
     } else {

@@ -18,10 +18,12 @@ use crate::notification::{
     subject::Subject,
 };
 
-/// A SHA-256 that recognises a delivery or a fact that came before.
-pub type Key = [u8; 32];
+pub use crate::notification::keys::Key;
 
-/// One thing to be written. A commit of several is all or nothing.
+/// Bytes of payload after which a page of the log or of history ends, and a release; what is first always fits.
+pub const PAGE_BYTES: usize = 8 << 20;
+
+/// One thing to be written. Each is whole or not there; those of one commit become durable together.
 #[derive(Debug)]
 pub enum Write {
     /// A webhook body and what was read from it.
@@ -36,7 +38,11 @@ pub enum Write {
         /// The clean `screening_results`.
         results: Value,
     },
-    /// Releases as pending what still waits for a screening and was received before this time, oldest first.
+    /// Releases as pending what still waits for a screening and was received before this time, oldest first, until `limit` or
+    /// [`PAGE_BYTES`].
+    ///
+    /// A payload that cannot be read, which only damage makes, goes out as it is, here and in `Settle`: held back it would
+    /// wait for ever. Its result follows as an update.
     ReleaseOverdue {
         /// Received before this.
         received_before: Timestamp,
@@ -60,7 +66,8 @@ pub enum Write {
     },
 }
 
-/// One webhook body. It is kept where anything of it is: not for duplicates alone, nor for nothing.
+/// One webhook body. It is kept where anything of it is, and where it brought a known fact in other bytes: not for the same
+/// bytes again, nor for the same delivery, nor for nothing. It goes with the last notification or dead letter that it brought.
 ///
 /// A notification is a duplicate of the one that brought either of its keys before. A duplicate that asks for screening, of a
 /// released notification that came without, opens one: its result follows as an update. Times are kept to the millisecond.
@@ -112,10 +119,12 @@ pub enum Written {
     Received(Vec<Kept>),
     /// Whether the screening was still open.
     Settled(bool),
-    /// How many were released; `limit` means that there may be more.
+    /// How many were released; `limit` means that there may be more, also where [`PAGE_BYTES`] ended it before.
     Released(usize),
     /// How many entries and dead letters were removed; `limit` means that there may be more.
     Pruned(usize),
+    /// Nothing, and why: this write fails by itself, now and when it is tried again. The others of its commit stand.
+    Refused(String),
 }
 
 /// The answer for one notification.
@@ -189,7 +198,7 @@ pub enum From {
 pub struct HistoryPage {
     /// Notifications only, each payload with the newest `screening_results`.
     pub entries: Vec<Entry>,
-    /// Whether the page was cut at `limit`.
+    /// Whether the page was cut, at `limit` or at [`PAGE_BYTES`].
     pub more: bool,
     /// The newest committed entry when the page was read: behind it an `After` page that was not cut has seen all.
     pub newest: Option<Position>,
@@ -234,6 +243,9 @@ pub enum StoreError {
     /// No room on the disk.
     #[error("the store is full: {0}")]
     Full(String),
+    /// It does not take this one write.
+    #[error("the store refuses a write: {0}")]
+    Refused(String),
     /// It cannot be reached or read right now.
     #[error("the store is not available: {0}")]
     Unavailable(String),
@@ -241,13 +253,13 @@ pub enum StoreError {
 
 /// A durable log of notifications with what belongs to it. All futures may be dropped without harm; their work goes on.
 pub trait Store: Send + Sync + 'static {
-    /// Makes all of these writes durable, or none. Only the archivist calls it, one call at a time.
+    /// Makes all of these writes durable but for the refused ones, or none. Only the archivist calls it, one call at a time.
     fn commit(&self, writes: Vec<Write>) -> BoxFuture<'static, Result<Commit, StoreError>>;
 
     /// What the log spans now, from memory. `newest` never runs ahead of what is durable.
     fn span(&self) -> Span;
 
-    /// Entries behind `after`, oldest first, without a hole; at most `limit`. Where the first of them were pruned it begins
+    /// Entries behind `after`, oldest first, without a hole; at most `limit` and [`PAGE_BYTES`]. Where the first of them were pruned it begins
     /// with the oldest that is there.
     fn read_log(&self, after: u64, limit: usize) -> BoxFuture<'static, Result<Vec<Entry>, StoreError>>;
 

@@ -107,6 +107,33 @@ async fn connect_continues_where_disconnect_left_off() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_fell_silent_is_opened_again_behind_the_last_id() {
+    let server = Server::start_with(&[("LOOKOUT__STREAM__HEARTBEAT_INTERVAL", "100s")]).await;
+    browse(Kind::Laptop, async |page| {
+        open(page, &server).await;
+        let first = server.post_webhook(webhook("BEFORE")).await;
+        page.row(&first).await;
+        // As after a sleep: the clock has gone on, and nothing came.
+        let silent = |seconds: u32, longest_gap: u32| {
+            format!(
+                "stream.lastMessageAt = Date.now() - {seconds} * 1000; stream.longestGap = {longest_gap} * 1000; \
+                 const before = stream.source; reopenIfSilent(Date.now()); \
+                 return [stream.source === before, document.getElementById('state-word').textContent];"
+            )
+        };
+        assert_eq!(page.run(&silent(55, 1), json!(null)).await, json!([true, "connected"]), "patience is 60 s at least");
+        assert_eq!(page.run(&silent(90, 40), json!(null)).await, json!([true, "connected"]), "it was silent for long before");
+        assert_eq!(page.run(&silent(65, 1), json!(null)).await, json!([false, "reconnecting"]));
+        page.until_state("connected").await;
+        page.until("counters.get('caught_up').textContent === '1'").await;
+        assert_eq!((page.received("zone_port_notification").await, page.received("replay_gap").await), (1, 0));
+        let second = server.post_webhook(webhook("AFTER")).await;
+        page.row(&second).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stranger_reads_why_the_server_refuses() {
     let server = Server::start().await;
     browse(Kind::Laptop, async |page| {

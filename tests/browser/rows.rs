@@ -162,6 +162,20 @@ async fn an_update_changes_the_row_of_its_notification_in_place() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_known_word_is_known_with_blanks_around_it_too() {
+    let server = Server::start().await;
+    browse(Kind::Laptop, async |page| {
+        page.goto(server.url(PAGE)).await;
+        let mut padded = results("OK", json!([]));
+        padded["status"] = json!(" timed_out ");
+        page.receive(&notification(1, padded)).await;
+        let row = page.row(&format!("{:024x}", 1)).await;
+        assert!(row.contains("screening timed out"), "{row}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_list_keeps_the_newest_500() {
     let server = Server::start().await;
     browse(Kind::Laptop, async |page| {

@@ -90,31 +90,6 @@ pub async fn posts_without_keys_are_never_duplicates(place: &dyn Place) {
     assert_eq!(done.written, [Written::Received(vec![kept(1), kept(2)])]);
 }
 
-pub async fn a_write_that_fails_takes_its_whole_commit_back(place: &dyn Place) {
-    let store = place.open().await;
-    commit(&store, vec![receive(1, vec![event(1), screened(9)])]).await;
-    let before = store.span();
-    // The second use of an id, without a key that would make it a duplicate, is refused by every store.
-    let refused = vec![
-        Write::Receive(Receive {
-            raw: "raw".into(),
-            received_at: at(2),
-            notifications: vec![with_fact(2, 2), screened(3)],
-            dead_letters: vec![letter("lost")],
-        }),
-        settle(9, 2, "done"),
-        receive(2, vec![event(1)]),
-    ];
-    assert!(matches!(store.commit(refused).await, Err(StoreError::Unavailable(_))));
-    assert_eq!(store.span(), before);
-    assert_eq!(ids(&log(&store).await), [id(1)]);
-    assert_eq!(store.open_screenings(0, 9).await.unwrap().iter().map(|open| open.id).collect::<Vec<_>>(), [id(9)]);
-    assert_eq!(store.dead_letters(9).await.unwrap(), []);
-    let after = commit(&store, vec![receive(3, vec![with_fact(4, 2)])]).await;
-    assert_eq!(after.written, [Written::Received(vec![kept(4)])], "the key was taken back too");
-    assert_eq!(numbers(&after.entries), [2]);
-}
-
 pub async fn a_waiting_notification_is_in_the_log_only_when_settled(place: &dyn Place) {
     let store = place.open().await;
     let opened = commit(&store, vec![receive(1, vec![screened(1), event(2)])]).await;

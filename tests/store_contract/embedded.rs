@@ -12,7 +12,7 @@ use std::{
 use futures_util::future::BoxFuture;
 use lookout::{
     config::{self, StoreKind},
-    store::{Receive, Store, StoreError, Write, embedded::EmbeddedStore},
+    store::{NewNotification, Receive, Store, StoreError, Write, embedded::EmbeddedStore},
 };
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -114,8 +114,7 @@ async fn a_body_is_kept_exactly_once_and_goes_with_the_last_of_it() {
     let store = place.try_open().unwrap() as Arc<dyn Store>;
     let raw: Vec<u8> = (0..=255).rev().collect();
     let batch = |second, first| {
-        let notifications =
-            (first..first + 2).map(|n| lookout::store::NewNotification { fact_key: Some(fact(n)), ..event(n.into()) });
+        let notifications = (first..first + 2).map(|n| NewNotification { fact_key: Some(fact(n)), ..event(n.into()) });
         Write::Receive(Receive {
             raw: raw.clone().into(),
             received_at: at(second),
@@ -189,6 +188,7 @@ async fn a_killed_process_loses_nothing_that_it_acknowledged() {
     }
 }
 
+#[cfg(feature = "netns-tests")]
 /// On a disk of a few megabytes that a ballast file fills: refused while full, as before once there is room.
 async fn fill_the_disk(path: &Path) {
     let store = open(path).unwrap() as Arc<dyn Store>;
@@ -218,12 +218,13 @@ async fn fill_the_disk(path: &Path) {
     println!("\nacknowledged 3");
 }
 
+#[cfg(feature = "netns-tests")]
 #[tokio::test]
 async fn a_full_disk_refuses_whole_commits_and_recovers() {
     if let Some(path) = child_store() {
         return fill_the_disk(&path).await;
     }
-    // A mount of its own needs no privilege inside a user namespace.
+    // A mount of its own needs no privilege inside a user namespace; not every system allows those.
     let folder = tempfile::tempdir().unwrap();
     let binary = child_of("embedded::a_full_disk_refuses_whole_commits_and_recovers", &folder.path().join("store.db"));
     let mut command = Command::new("unshare");
@@ -233,6 +234,32 @@ async fn a_full_disk_refuses_whole_commits_and_recovers() {
     let mut child = command.spawn().unwrap();
     let told: Vec<u64> = acknowledged(&mut child).collect();
     assert!(child.wait().unwrap().success() && told == [3], "the child failed; its output is above");
+}
+
+#[tokio::test]
+async fn a_fact_told_again_in_other_bytes_keeps_those_too_until_its_notification_goes() {
+    let place = TempFile::new();
+    let store = place.try_open().unwrap() as Arc<dyn Store>;
+    let told = |raw: &'static str, number: u32, key: u8| {
+        let new = |n| NewNotification { fact_key: Some(fact(key)), delivery_key: Some(delivery(number as u8)), ..event(n) };
+        // The second of each batch is a duplicate within it.
+        let notifications = vec![new(number), NewNotification { delivery_key: None, ..new(number + 100) }];
+        Write::Receive(Receive { raw: raw.into(), received_at: at(1), notifications, dead_letters: vec![] })
+    };
+    let bodies = || -> Vec<String> {
+        let file = Connection::open(place.path()).unwrap();
+        let mut statement = file.prepare("SELECT CAST(bytes AS TEXT) FROM body ORDER BY id").unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    };
+    commit(&store, vec![told("one", 1, 1), told("two", 2, 1), told("two", 3, 1), told("one", 4, 1)]).await;
+    assert_eq!(bodies(), ["one", "two"], "the same bytes once");
+    commit(&store, vec![told("three", 1, 1)]).await;
+    assert_eq!(bodies(), ["one", "two", "three"], "its second item has no delivery key");
+    let same_delivery = NewNotification { delivery_key: Some(delivery(1)), fact_key: Some(fact(1)), ..event(50) };
+    commit(&store, vec![receive(1, vec![same_delivery])]).await;
+    assert_eq!(bodies(), ["one", "two", "three"], "the same delivery is the same item");
+    commit(&store, vec![receive(9, vec![event(9)]), prune(5, 9)]).await;
+    assert_eq!(bodies(), ["[raw]"]);
 }
 
 #[test]

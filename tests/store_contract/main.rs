@@ -10,6 +10,7 @@ mod history;
 mod model;
 mod prune;
 mod story;
+mod trouble;
 
 /// One test for each clause of the contract.
 macro_rules! contract {
@@ -39,7 +40,6 @@ contract! {
         a_post_with_a_known_fact_key_is_a_duplicate
         a_duplicate_within_one_commit_is_found
         posts_without_keys_are_never_duplicates
-        a_write_that_fails_takes_its_whole_commit_back
         a_waiting_notification_is_in_the_log_only_when_settled
         an_overdue_screening_is_released_as_pending_and_updated_later
         the_oldest_overdue_are_released_first_and_at_most_the_limit
@@ -63,4 +63,8 @@ contract! {
         nothing_from_an_open_screening_on_is_removed
         what_was_pruned_may_come_again
         dead_letters_age_too;
+    trouble:
+        a_write_that_is_refused_leaves_nothing_and_costs_no_other
+        a_payload_that_cannot_be_read_goes_out_as_it_is_and_its_result_follows
+        pages_and_releases_end_at_their_bytes_and_take_one_entry_of_any_size;
 }

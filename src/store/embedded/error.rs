@@ -10,7 +10,11 @@ impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::Full(error.to_string()),
-            _ => Self::Unavailable(error.to_string()),
+            // What is written, or a row that it needs, is at fault: nothing of SQLite's, or what SQLite says of the row itself.
+            None | Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig) => {
+                Self::Refused(error.to_string())
+            }
+            Some(_) => Self::Unavailable(error.to_string()),
         }
     }
 }
@@ -21,7 +25,7 @@ impl StoreError {
         let path = path.display();
         match self {
             Self::Full(reason) => Self::Full(format!("{path}: {reason}")),
-            Self::Unavailable(reason) => Self::Unavailable(format!("{path}: {reason}")),
+            Self::Unavailable(reason) | Self::Refused(reason) => Self::Unavailable(format!("{path}: {reason}")),
             named @ (Self::InUse { .. } | Self::TooNew { .. }) => named,
         }
     }
@@ -34,5 +38,5 @@ pub(super) fn closed() -> StoreError {
 
 /// A payload came from the store and is not what this build writes.
 pub(super) fn unreadable(error: serde_json::Error) -> StoreError {
-    StoreError::Unavailable(format!("a stored message cannot be read: {error}"))
+    StoreError::Refused(format!("a stored message cannot be read: {error}"))
 }

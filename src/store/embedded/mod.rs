@@ -3,11 +3,13 @@
 //! It is the default because it needs nothing beside the program, and loses nothing: a commit is answered when the
 //! write-ahead log is synced to disk.
 
+mod body;
 mod error;
 mod lock;
 mod pool;
 mod prune;
 mod reader;
+mod release;
 mod rows;
 mod schema;
 mod transaction;

@@ -73,7 +73,12 @@ impl Draft<'_> {
         for key in keys.iter().flatten() {
             self.tx.prepare_cached("DELETE FROM seen WHERE key = ?1")?.execute([key])?;
         }
-        self.drop_body(body)
+        let retold = self
+            .tx
+            .prepare_cached("DELETE FROM retold WHERE notification = ?1 RETURNING body")?
+            .query_map([id.bytes()], |row| row.get(0))?
+            .collect::<Result<Vec<i64>, _>>()?;
+        std::iter::once(body).chain(retold).try_for_each(|body| self.drop_body(body))
     }
 
     fn prune_dead_letters(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
@@ -97,6 +102,7 @@ impl Draft<'_> {
         self.tx
             .prepare_cached(
                 "DELETE FROM body WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM notification WHERE body = ?1)
+                 AND NOT EXISTS (SELECT 1 FROM retold WHERE body = ?1)
                  AND NOT EXISTS (SELECT 1 FROM dead_letter WHERE body = ?1)",
             )?
             .execute([body])?;

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     notification::{NotificationId, entry::Entry, message, position::Epoch},
-    store::{DeadLetter, From, HistoryPage, HistoryQuery, OpenScreening, StoreError},
+    store::{DeadLetter, From, HistoryPage, HistoryQuery, OpenScreening, PAGE_BYTES, StoreError},
 };
 
 /// A notification's entry, as [`rows::entry_of`] reads it, and the payload of its newest update.
@@ -35,11 +35,19 @@ impl Reader {
 
     /// As [`crate::store::Store::read_log`].
     pub(super) fn log(&self, after: u64, limit: usize) -> Result<Vec<Entry>, StoreError> {
-        let entries = self
+        let mut oldest_first = self
             .connection
-            .prepare_cached("SELECT n, tag, kind, notification, owner, payload FROM log WHERE n > ?1 ORDER BY n LIMIT ?2")?
-            .query_map(params![bound(after), bound(limit)], |row| rows::entry_of(row, self.epoch))?
-            .collect::<Result<_, _>>()?;
+            .prepare_cached("SELECT n, tag, kind, notification, owner, payload FROM log WHERE n > ?1 ORDER BY n LIMIT ?2")?;
+        let mut rows = oldest_first.query(params![bound(after), bound(limit)])?;
+        let (mut entries, mut bytes) = (Vec::new(), 0);
+        while let Some(row) = rows.next()? {
+            let entry = rows::entry_of(row, self.epoch)?;
+            bytes += entry.payload.len();
+            if bytes > PAGE_BYTES && !entries.is_empty() {
+                break;
+            }
+            entries.push(entry);
+        }
         Ok(entries)
     }
 
@@ -47,17 +55,14 @@ impl Reader {
     pub(super) fn history(&self, query: &HistoryQuery) -> Result<HistoryPage, StoreError> {
         // One snapshot for the page and for what it says is the newest.
         let snapshot = self.connection.unchecked_transaction()?;
-        let mut entries = self.page(query.owner.as_ref(), query.from, query.limit.saturating_add(1))?;
+        let (entries, more) = self.page(query.owner.as_ref(), query.from, query.limit)?;
         let newest = rows::newest(&self.connection, self.epoch)?;
         snapshot.commit()?;
-        let more = entries.len() > query.limit;
-        entries.truncate(query.limit);
-        let entries = entries.into_iter().map(|(entry, update)| with_newest(entry, update)).collect::<Result<_, _>>()?;
         Ok(HistoryPage { entries, more, newest })
     }
 
-    /// Notifications with the payload of their newest update. Each way walks the index that holds only its own rows.
-    fn page(&self, owner: Option<&Arc<str>>, from: From, limit: usize) -> Result<Vec<(Entry, Option<String>)>, StoreError> {
+    /// Notifications as history shows them, and whether there are more. Each way walks the index that holds only its own rows.
+    fn page(&self, owner: Option<&Arc<str>>, from: From, limit: usize) -> Result<(Vec<Entry>, bool), StoreError> {
         let (index, whose) = match owner {
             None => ("log_notifications", ""),
             Some(_) => ("log_owned", "AND l.owner = ?3"),
@@ -72,11 +77,24 @@ impl Reader {
              CROSS JOIN notification x ON x.id = l.notification LEFT JOIN log u ON u.n = x.update_n
              WHERE l.kind = 0 {whose} AND l.n {side} ?1 ORDER BY l.n {order} LIMIT ?2"
         );
-        let (edge, limit) = (bound(edge), bound(limit));
-        let mut params: Vec<&dyn ToSql> = vec![&edge, &limit];
+        let (edge, one_more) = (bound(edge), bound(limit.saturating_add(1)));
+        let mut params: Vec<&dyn ToSql> = vec![&edge, &one_more];
         params.extend(owner.map(|owner| owner as &dyn ToSql));
         let mut statement = self.connection.prepare_cached(&sql)?;
-        Ok(statement.query_map(params.as_slice(), |row| self.entry_with_update(row))?.collect::<Result<_, _>>()?)
+        let mut rows = statement.query(params.as_slice())?;
+        let (mut entries, mut bytes) = (Vec::new(), 0);
+        while let Some(row) = rows.next()? {
+            if entries.len() == limit {
+                return Ok((entries, true));
+            }
+            let entry = self.newest_of(row)?;
+            bytes += entry.payload.len();
+            if bytes > PAGE_BYTES && !entries.is_empty() {
+                return Ok((entries, true));
+            }
+            entries.push(entry);
+        }
+        Ok((entries, false))
     }
 
     /// As [`crate::store::Store::notification`].
@@ -85,24 +103,28 @@ impl Reader {
             "{WITH_UPDATE} FROM notification x JOIN log l ON l.n = x.n LEFT JOIN log u ON u.n = x.update_n WHERE x.id = ?1"
         );
         let mut statement = self.connection.prepare_cached(&sql)?;
-        let found = statement.query_row([id.bytes()], |row| self.entry_with_update(row)).optional()?;
-        found.map(|(entry, update)| with_newest(entry, update)).transpose()
+        Ok(statement.query_row([id.bytes()], |row| self.newest_of(row)).optional()?)
     }
 
-    fn entry_with_update(&self, row: &Row<'_>) -> rusqlite::Result<(Entry, Option<String>)> {
-        Ok((rows::entry_of(row, self.epoch)?, row.get(6)?))
+    fn newest_of(&self, row: &Row<'_>) -> rusqlite::Result<Entry> {
+        Ok(with_newest(rows::entry_of(row, self.epoch)?, rows::lossy(row, 6)?))
     }
 
     /// As [`crate::store::Store::open_screenings`].
     pub(super) fn open_screenings(&self, after_seq: i64, limit: usize) -> Result<Vec<OpenScreening>, StoreError> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT seq, notification, received_at, subject FROM open_screening WHERE seq > ?1 ORDER BY seq LIMIT ?2",
-        )?;
-        let mut rows = statement.query(params![after_seq, bound(limit)])?;
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT seq, notification, received_at, subject FROM open_screening WHERE seq > ?1 ORDER BY seq")?;
+        let mut rows = statement.query([after_seq])?;
         let mut open = Vec::new();
-        while let Some(row) = rows.next()? {
-            let subject = serde_json::from_str(row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?).map_err(unreadable)?;
-            open.push(OpenScreening { seq: row.get(0)?, id: id_of(row, 1)?, received_at: time_of(row, 2)?, subject });
+        while open.len() < limit
+            && let Some(row) = rows.next()?
+        {
+            match open_screening_of(row) {
+                Ok(screening) => open.push(screening),
+                // Passed over, so that those behind it are screened; it is released as pending all the same.
+                Err(error) => log::error!(target: "notifications", "event=open_screening_skipped error={:?}", error.to_string()),
+            }
         }
         Ok(open)
     }
@@ -130,10 +152,17 @@ impl Reader {
     }
 }
 
-/// The entry as history shows it: at its own position, with what is known by now.
-fn with_newest(entry: Entry, update: Option<String>) -> Result<Entry, StoreError> {
-    let Some(update) = update else { return Ok(entry) };
-    let results = rows::results_of(&update)?;
-    let payload = message::with_results(&entry.payload, &results, None).map_err(unreadable)?.into();
-    Ok(Entry { payload, ..entry })
+fn open_screening_of(row: &Row<'_>) -> Result<OpenScreening, StoreError> {
+    let subject = serde_json::from_str(&rows::lossy(row, 3)?.unwrap_or_default()).map_err(unreadable)?;
+    Ok(OpenScreening { seq: row.get(0)?, id: id_of(row, 1)?, received_at: time_of(row, 2)?, subject })
+}
+
+/// The entry as history shows it: at its own position, with what is known by now. A payload that cannot be read is shown as it
+/// is, as it was streamed: one damaged row must not hide a page.
+fn with_newest(entry: Entry, update: Option<String>) -> Entry {
+    let Some(results) = update.and_then(|update| rows::results_of(&update).ok()) else { return entry };
+    match message::with_results(&entry.payload, &results, None) {
+        Ok(payload) => Entry { payload: payload.into(), ..entry },
+        Err(_) => entry,
+    }
 }

@@ -1,6 +1,11 @@
 //! Between columns and the words of the domain: one place says how each is stored.
 
-use rusqlite::{Connection, OptionalExtension, Row, types::FromSqlError};
+use std::sync::Arc;
+
+use rusqlite::{
+    Connection, OptionalExtension, Row,
+    types::{FromSqlError, ValueRef},
+};
 use serde_json::Value;
 
 use super::error::unreadable;
@@ -43,6 +48,15 @@ pub(super) fn id_of(row: &Row<'_>, column: usize) -> rusqlite::Result<Notificati
     Ok(NotificationId::from_bytes(row.get(column)?))
 }
 
+/// Text however damaged: what is not UTF-8 is replaced. None for null.
+pub(super) fn lossy(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<String>> {
+    Ok(match row.get_ref(column)? {
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+        ValueRef::Null => None,
+        number => return Err(rusqlite::Error::InvalidColumnType(column, "text".into(), number.data_type())),
+    })
+}
+
 pub(super) fn time_of(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
     let millis = row.get(column)?;
     Timestamp::from_timestamp_millis(millis).ok_or_else(|| FromSqlError::OutOfRange(millis).into())
@@ -59,8 +73,8 @@ pub(super) fn entry_of(row: &Row<'_>, epoch: Epoch) -> rusqlite::Result<Entry> {
         position: position_of(row, 0, epoch)?,
         kind: kind_of(row, 2)?,
         notification_id: id_of(row, 3)?,
-        owner: row.get(4)?,
-        payload: row.get(5)?,
+        owner: lossy(row, 4)?.map(Arc::from),
+        payload: lossy(row, 5)?.unwrap_or_default().into(),
     })
 }
 

@@ -36,7 +36,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
     let version = version(&connection, path)?;
-    connection.pragma_update(None, "journal_mode", "wal")?;
+    write_ahead(&connection)?;
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     connection.pragma_update(None, "journal_size_limit", WAL_SIZE_LIMIT)?;
@@ -45,6 +45,17 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     migrate(&mut connection, MIGRATIONS, version)?;
     Ok(connection)
+}
+
+/// SQLite answers with the mode that it took: where it has no shared memory, as on some network drives, that is another one,
+/// and readers would stand in the way of commits.
+fn write_ahead(connection: &Connection) -> Result<(), StoreError> {
+    let mode: String = connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
+    if mode.eq_ignore_ascii_case("wal") {
+        return Ok(());
+    }
+    let reason = format!("its file system allows no write-ahead log (journal mode {mode}); set store.path to a local disk");
+    Err(StoreError::Unavailable(reason))
 }
 
 /// Opens an existing store for reading; a server may be running on it.
@@ -95,6 +106,12 @@ mod tests {
     fn columns(connection: &Connection) -> Vec<String> {
         let mut statement = connection.prepare("SELECT name FROM pragma_table_info('t')").unwrap();
         statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn a_place_without_a_write_ahead_log_is_refused() {
+        let refused = write_ahead(&Connection::open_in_memory().unwrap()).unwrap_err().to_string();
+        assert!(refused.contains("allows no write-ahead log (journal mode memory)"), "{refused}");
     }
 
     #[test]

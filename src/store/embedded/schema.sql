@@ -36,6 +36,14 @@ CREATE TABLE notification (
 ) WITHOUT ROWID;
 CREATE INDEX notification_body ON notification (body);
 
+-- Bodies that told the fact of a notification again, in other bytes. They go when it goes.
+CREATE TABLE retold (
+    notification BLOB NOT NULL,
+    body INTEGER NOT NULL,
+    PRIMARY KEY (notification, body)
+) WITHOUT ROWID;
+CREATE INDEX retold_body ON retold (body);
+
 -- Delivery and fact keys alike: both are hashes of differently built texts, so one never equals the other.
 CREATE TABLE seen (
     key BLOB PRIMARY KEY,

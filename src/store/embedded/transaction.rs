@@ -1,14 +1,14 @@
 //! What each write does inside the transaction of its commit.
 //!
-//! Everything here works on a draft (rows not yet committed, a copy of the span), so a failure at any point leaves nothing.
+//! Everything here works on a draft (rows not yet committed, a copy of the span), so a failure at any point leaves nothing. Each
+//! write has a savepoint of its own: one that can never work must not take those beside it along, again and again.
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, params};
-use serde_json::Value;
 
 use super::{
+    body::Body,
     error::unreadable,
     rows::{self, id_of},
 };
@@ -16,7 +16,6 @@ use crate::{
     notification::{
         NotificationId, Timestamp,
         entry::{Entry, Kind},
-        message,
         position::{Position, Tag},
         subject::Subject,
     },
@@ -32,20 +31,37 @@ pub(super) struct Draft<'c> {
     screenings_opened: bool,
 }
 
-/// What waits in `open_screening` to be released.
-struct Waiting {
-    id: NotificationId,
-    owner: Option<Arc<str>>,
-    payload: String,
+/// Which key recognised a duplicate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SeenBy {
+    Delivery,
+    Fact,
 }
 
 impl<'c> Draft<'c> {
-    /// Applies all writes in order.
+    /// Applies all writes in order. One that is refused leaves nothing and costs no other; any other failure is the end of all.
     pub(super) fn apply(tx: &'c Connection, span: Span, writes: Vec<Write>) -> Result<(Commit, Span), StoreError> {
         let mut draft = Self { tx, span, entries: Vec::new(), screenings_opened: false };
-        let written = writes.into_iter().map(|write| draft.write(write)).collect::<Result<_, _>>()?;
+        let written = writes.into_iter().map(|write| draft.attempt(write)).collect::<Result<_, _>>()?;
         let Self { span, entries, screenings_opened, .. } = draft;
         Ok((Commit { written, entries, screenings_opened }, span))
+    }
+
+    fn attempt(&mut self, write: Write) -> Result<Written, StoreError> {
+        let (span, entries, screenings_opened) = (self.span, self.entries.len(), self.screenings_opened);
+        self.tx.prepare_cached("SAVEPOINT write")?.execute([])?;
+        let written = match self.write(write) {
+            Err(StoreError::Refused(reason)) => {
+                self.tx.prepare_cached("ROLLBACK TO write")?.execute([])?;
+                self.entries.truncate(entries);
+                (self.span, self.screenings_opened) = (span, screenings_opened);
+                log::error!(target: "notifications", "event=write_refused reason={reason:?}");
+                Written::Refused(reason)
+            }
+            written => written?,
+        };
+        self.tx.prepare_cached("RELEASE write")?.execute([])?;
+        Ok(written)
     }
 
     fn write(&mut self, write: Write) -> Result<Written, StoreError> {
@@ -61,11 +77,14 @@ impl<'c> Draft<'c> {
 
     fn receive(&mut self, receive: Receive) -> Result<Vec<Kept>, StoreError> {
         let Receive { raw, received_at, notifications, dead_letters } = receive;
-        let mut body = Body { raw, received_at, id: None };
+        let mut body = Body::new(raw, received_at);
         let mut kept = Vec::with_capacity(notifications.len());
         for new in notifications {
             kept.push(match self.first_seen(&new)? {
-                Some(id) => {
+                Some((id, by)) => {
+                    if by == SeenBy::Fact {
+                        body.kept_beside(self.tx, id)?;
+                    }
                     if let Some(subject) = &new.screen {
                         self.screen_after_all(id, received_at, subject)?;
                     }
@@ -85,11 +104,12 @@ impl<'c> Draft<'c> {
     }
 
     /// The notification that one of the keys belongs to. The delivery key is asked first: it says "the same request".
-    fn first_seen(&self, new: &NewNotification) -> Result<Option<NotificationId>, StoreError> {
+    fn first_seen(&self, new: &NewNotification) -> Result<Option<(NotificationId, SeenBy)>, StoreError> {
         let mut seen = self.tx.prepare_cached("SELECT notification FROM seen WHERE key = ?1")?;
-        for key in [new.delivery_key, new.fact_key].iter().flatten() {
+        for (key, by) in [(new.delivery_key, SeenBy::Delivery), (new.fact_key, SeenBy::Fact)] {
+            let Some(key) = key else { continue };
             if let Some(id) = seen.query_row([key], |row| id_of(row, 0)).optional()? {
-                return Ok(Some(id));
+                return Ok(Some((id, by)));
             }
         }
         Ok(None)
@@ -142,8 +162,8 @@ impl<'c> Draft<'c> {
             )?
             .query_row([id.bytes()], |row| row.get(0))
             .optional()?;
-        let Some(payload) = payload else { return Ok(()) };
-        if rows::results_of(&payload)?.is_null() {
+        // A duplicate must not fail on the damage of the first one: what cannot be read is not asked for again.
+        if payload.is_some_and(|payload| rows::results_of(&payload).is_ok_and(|results| results.is_null())) {
             self.open_screening(id, asked_at, subject, None, None)?;
         }
         Ok(())
@@ -167,67 +187,8 @@ impl<'c> Draft<'c> {
         Ok(())
     }
 
-    fn settle(&mut self, id: NotificationId, at: Timestamp, results: &Value) -> Result<bool, StoreError> {
-        let settled: Option<(Option<Arc<str>>, Option<String>)> = self
-            .tx
-            .prepare_cached("DELETE FROM open_screening WHERE notification = ?1 RETURNING owner, payload")?
-            .query_row([id.bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()?;
-        match settled {
-            None => return Ok(false),
-            Some((owner, Some(payload))) => self.release(Waiting { id, owner, payload }, at, results)?,
-            Some((_, None)) => self.update(id, at, results)?,
-        }
-        Ok(true)
-    }
-
-    fn release_overdue(
-        &mut self,
-        received_before: Timestamp,
-        at: Timestamp,
-        results: &Value,
-        limit: usize,
-    ) -> Result<usize, StoreError> {
-        let overdue = self
-            .tx
-            .prepare_cached(
-                "SELECT notification, owner, payload FROM open_screening
-                 WHERE payload IS NOT NULL AND received_at < ?1 ORDER BY received_at, seq LIMIT ?2",
-            )?
-            .query_map(params![received_before.timestamp_millis(), rows::bound(limit)], |row| {
-                Ok(Waiting { id: id_of(row, 0)?, owner: row.get(1)?, payload: row.get(2)? })
-            })?
-            .collect::<Result<Vec<_>, _>>()?;
-        let released = overdue.len();
-        for waiting in overdue {
-            self.tx
-                .prepare_cached("UPDATE open_screening SET owner = NULL, payload = NULL WHERE notification = ?1")?
-                .execute([waiting.id.bytes()])?;
-            self.release(waiting, at, results)?;
-        }
-        Ok(released)
-    }
-
-    fn release(&mut self, waiting: Waiting, at: Timestamp, results: &Value) -> Result<(), StoreError> {
-        let payload = message::with_results(&waiting.payload, results, Some(at)).map_err(unreadable)?;
-        let n = self.append(Kind::Notification, waiting.id, waiting.owner, at, payload)?;
-        self.tx.prepare_cached("UPDATE notification SET n = ?2 WHERE id = ?1")?.execute(params![waiting.id.bytes(), n])?;
-        Ok(())
-    }
-
-    fn update(&mut self, id: NotificationId, at: Timestamp, results: &Value) -> Result<(), StoreError> {
-        let (owner, payload): (Option<Arc<str>>, String) = self
-            .tx
-            .prepare_cached("SELECT l.owner, l.payload FROM notification x JOIN log l ON l.n = x.n WHERE x.id = ?1")?
-            .query_row([id.bytes()], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let payload = message::update(id, at, &payload, results).map_err(unreadable)?;
-        let n = self.append(Kind::Update, id, owner, at, payload)?;
-        self.tx.prepare_cached("UPDATE notification SET update_n = ?2 WHERE id = ?1")?.execute(params![id.bytes(), n])?;
-        Ok(())
-    }
-
     /// Gives the next place in the log.
-    fn append(
+    pub(super) fn append(
         &mut self,
         kind: Kind,
         id: NotificationId,
@@ -247,25 +208,5 @@ impl<'c> Draft<'c> {
         self.span.oldest = self.span.oldest.or(Some(position));
         self.entries.push(Entry { position, kind, notification_id: id, owner, payload: payload.into() });
         Ok(row)
-    }
-}
-
-/// A body that is written when the first thing of it is kept: one that brings only duplicates was kept with the first ones.
-struct Body {
-    raw: Bytes,
-    received_at: Timestamp,
-    id: Option<i64>,
-}
-
-impl Body {
-    fn kept(&mut self, tx: &Connection) -> Result<i64, StoreError> {
-        if let Some(id) = self.id {
-            return Ok(id);
-        }
-        tx.prepare_cached("INSERT INTO body (received_at, bytes) VALUES (?1, ?2)")?
-            .execute(params![self.received_at.timestamp_millis(), self.raw.as_ref()])?;
-        let id = tx.last_insert_rowid();
-        self.id = Some(id);
-        Ok(id)
     }
 }

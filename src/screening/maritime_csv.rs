@@ -178,8 +178,8 @@ mod tests {
         let names: Vec<_> = parsed.rows.iter().map(|row| row.name.as_str()).collect();
         assert_eq!(names, ["TOO FEW", "BAD \u{fffd} UTF-8", "BAD NUMBER", "NO ID", "GOOD, SHIP"]);
         assert_eq!(parsed.faulty, 5, "all but the name that lost a letter and the good one");
-        assert_eq!(parsed.rows[0].imo, Some(Imo::Valid("9999917".into())));
-        assert_eq!(parsed.rows[1].imo, Some(Imo::Valid("9999929".into())));
+        assert_eq!(parsed.rows[0].imos, [Imo::Valid("9999917".into())]);
+        assert_eq!(parsed.rows[1].imos, [Imo::Valid("9999929".into())]);
     }
 
     #[test]

@@ -154,6 +154,9 @@ impl Broadcaster {
             return;
         }
         let connections = self.metrics.connections.get();
+        if connections == 0 {
+            return;
+        }
         for entry in entries {
             let what = match entry.kind {
                 Kind::Notification => "notification",

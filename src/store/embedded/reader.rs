@@ -61,11 +61,12 @@ impl Reader {
         Ok(HistoryPage { entries, more, newest })
     }
 
-    /// Notifications as history shows them, and whether there are more. Each way walks the index that holds only its own rows.
+    /// Notifications as history shows them, and whether there are more. For one owner it walks the index that holds only his; for
+    /// all of them the log itself, stepping over updates, of which there are hardly more than notifications.
     fn page(&self, owner: Option<&Arc<str>>, from: From, limit: usize) -> Result<(Vec<Entry>, bool), StoreError> {
         let (index, whose) = match owner {
-            None => ("log_notifications", ""),
-            Some(_) => ("log_owned", "AND l.owner = ?3"),
+            None => ("NOT INDEXED", ""),
+            Some(_) => ("INDEXED BY log_owned", "AND l.owner = ?3"),
         };
         let (side, edge, order) = match from {
             From::Newest => ("<=", u64::MAX, "DESC"),
@@ -73,7 +74,7 @@ impl Reader {
             From::After(n) => (">", n, "ASC"),
         };
         let sql = format!(
-            "{WITH_UPDATE} FROM log l INDEXED BY {index}
+            "{WITH_UPDATE} FROM log l {index}
              CROSS JOIN notification x ON x.id = l.notification LEFT JOIN log u ON u.n = x.update_n
              WHERE l.kind = 0 {whose} AND l.n {side} ?1 ORDER BY l.n {order} LIMIT ?2"
         );

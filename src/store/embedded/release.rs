@@ -85,7 +85,7 @@ impl Draft<'_> {
                 (payload, false)
             }
         };
-        let n = self.append(Kind::Notification, id, owner, at, payload)?;
+        let n = self.append(Kind::Notification, id, owner, at, payload.into())?;
         self.tx.prepare_cached("UPDATE notification SET n = ?2 WHERE id = ?1")?.execute(params![id.bytes(), n])?;
         Ok(has_results)
     }
@@ -103,7 +103,7 @@ impl Draft<'_> {
                 return Ok(());
             }
         };
-        let n = self.append(Kind::Update, id, owner.map(Arc::from), at, payload)?;
+        let n = self.append(Kind::Update, id, owner.map(Arc::from), at, payload.into())?;
         self.tx.prepare_cached("UPDATE notification SET update_n = ?2 WHERE id = ?1")?.execute(params![id.bytes(), n])?;
         Ok(())
     }

@@ -22,8 +22,9 @@ const CHECKPOINT_PAGES: i64 = 8_192;
 /// What the write-ahead log is cut back to after it has grown behind a long reader, bytes.
 const WAL_SIZE_LIMIT: i64 = 64 << 20;
 
-/// Page cache of the writer, KiB (SQLite counts them negative): the keys arrive in random order, so their tree should fit.
-const WRITER_CACHE_KIB: i64 = -65_536;
+/// Page cache of the writer, KiB (SQLite counts them negative). The keys arrive in random order, but their pages are in the
+/// system's cache too, and SQLite walks its own at each commit: larger is slower.
+const WRITER_CACHE_KIB: i64 = -8_192;
 
 /// Page cache of a reader, KiB: reads are short runs of the log, the system's cache does the rest.
 const READER_CACHE_KIB: i64 = -4_096;

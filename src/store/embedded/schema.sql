@@ -21,8 +21,7 @@ CREATE TABLE log (
     owner TEXT,
     payload TEXT NOT NULL
 );
--- Both hold the row's n behind their column, so a history page steps over neither updates nor other owners.
-CREATE INDEX log_notifications ON log (kind) WHERE kind = 0;
+-- Holds the row's n behind the owner, so a page of one owner's history steps over nothing else.
 CREATE INDEX log_owned ON log (owner) WHERE kind = 0 AND owner IS NOT NULL;
 
 -- Every notification that was received: its entry once it is released, the entry with its newest result once one followed.

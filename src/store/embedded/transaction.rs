@@ -1,7 +1,6 @@
 //! What each write does inside the transaction of its commit.
 //!
-//! Everything here works on a draft (rows not yet committed, a copy of the span), so a failure at any point leaves nothing. Each
-//! write has a savepoint of its own: one that can never work must not take those beside it along, again and again.
+//! Everything here works on a draft (rows not yet committed, a copy of the span), so a failure at any point leaves nothing.
 
 use std::sync::Arc;
 
@@ -39,15 +38,30 @@ enum SeenBy {
 }
 
 impl<'c> Draft<'c> {
-    /// Applies all writes in order. One that is refused leaves nothing and costs no other; any other failure is the end of all.
-    pub(super) fn apply(tx: &'c Connection, span: Span, writes: Vec<Write>) -> Result<(Commit, Span), StoreError> {
+    /// Applies all writes in order; a refused one is the end of all, as any other failure is.
+    pub(super) fn apply(tx: &'c Connection, span: Span, writes: &[Write]) -> Result<(Commit, Span), StoreError> {
+        Self::each(tx, span, writes, Self::write)
+    }
+
+    /// As [`Self::apply`], but a refused write leaves nothing and costs no other. Dearer: a savepoint copies each page that is
+    /// changed behind it.
+    pub(super) fn apply_one_by_one(tx: &'c Connection, span: Span, writes: &[Write]) -> Result<(Commit, Span), StoreError> {
+        Self::each(tx, span, writes, Self::attempt)
+    }
+
+    fn each(
+        tx: &'c Connection,
+        span: Span,
+        writes: &[Write],
+        apply: impl Fn(&mut Self, &Write) -> Result<Written, StoreError>,
+    ) -> Result<(Commit, Span), StoreError> {
         let mut draft = Self { tx, span, entries: Vec::new(), screenings_opened: false };
-        let written = writes.into_iter().map(|write| draft.attempt(write)).collect::<Result<_, _>>()?;
+        let written = writes.iter().map(|write| apply(&mut draft, write)).collect::<Result<_, _>>()?;
         let Self { span, entries, screenings_opened, .. } = draft;
         Ok((Commit { written, entries, screenings_opened }, span))
     }
 
-    fn attempt(&mut self, write: Write) -> Result<Written, StoreError> {
+    fn attempt(&mut self, write: &Write) -> Result<Written, StoreError> {
         let (span, entries, screenings_opened) = (self.span, self.entries.len(), self.screenings_opened);
         self.tx.prepare_cached("SAVEPOINT write")?.execute([])?;
         let written = match self.write(write) {
@@ -64,23 +78,24 @@ impl<'c> Draft<'c> {
         Ok(written)
     }
 
-    fn write(&mut self, write: Write) -> Result<Written, StoreError> {
+    fn write(&mut self, write: &Write) -> Result<Written, StoreError> {
         match write {
             Write::Receive(receive) => self.receive(receive).map(Written::Received),
-            Write::Settle { id, at, results } => self.settle(id, at, &results).map(Written::Settled),
+            Write::Settle { id, at, results } => self.settle(*id, *at, results).map(Written::Settled),
             Write::ReleaseOverdue { received_before, at, results, limit } => {
-                self.release_overdue(received_before, at, &results, limit).map(Written::Released)
+                self.release_overdue(*received_before, *at, results, *limit).map(Written::Released)
             }
-            Write::Prune { before, limit } => self.prune(before, limit).map(Written::Pruned),
+            Write::Prune { before, limit } => self.prune(*before, *limit).map(Written::Pruned),
         }
     }
 
-    fn receive(&mut self, receive: Receive) -> Result<Vec<Kept>, StoreError> {
+    fn receive(&mut self, receive: &Receive) -> Result<Vec<Kept>, StoreError> {
         let Receive { raw, received_at, notifications, dead_letters } = receive;
-        let mut body = Body::new(raw, received_at);
+        let received_at = *received_at;
+        let mut body = Body::new(raw.clone(), received_at);
         let mut kept = Vec::with_capacity(notifications.len());
         for new in notifications {
-            kept.push(match self.first_seen(&new)? {
+            kept.push(match self.first_seen(new)? {
                 Some((id, by)) => {
                     if by == SeenBy::Fact {
                         body.kept_beside(self.tx, id)?;
@@ -115,13 +130,14 @@ impl<'c> Draft<'c> {
         Ok(None)
     }
 
-    fn keep(&mut self, new: NewNotification, body: &mut Body) -> Result<(), StoreError> {
+    fn keep(&mut self, new: &NewNotification, body: &mut Body) -> Result<(), StoreError> {
         let NewNotification { id, owner, delivery_key, fact_key, payload, screen } = new;
+        let id = *id;
         let body_id = body.kept(self.tx)?;
         let n = match screen {
-            None => Some(self.append(Kind::Notification, id, owner, body.received_at, payload)?),
+            None => Some(self.append(Kind::Notification, id, owner.clone(), body.received_at, payload.as_str().into())?),
             Some(subject) => {
-                self.open_screening(id, body.received_at, &subject, owner.as_deref(), Some(&payload))?;
+                self.open_screening(id, body.received_at, subject, owner.as_deref(), Some(payload))?;
                 None
             }
         };
@@ -130,13 +146,13 @@ impl<'c> Draft<'c> {
             .execute(params![id.bytes(), n, body_id, delivery_key, fact_key])?;
         // The two keys of one notification may be the same bytes only by mistake; that must not refuse the notification.
         let mut remember = self.tx.prepare_cached("INSERT OR IGNORE INTO seen (key, notification) VALUES (?1, ?2)")?;
-        for key in [delivery_key, fact_key].iter().flatten() {
+        for key in [delivery_key, fact_key].into_iter().flatten() {
             remember.execute(params![key, id.bytes()])?;
         }
         Ok(())
     }
 
-    fn bury(&self, letter: NewDeadLetter, body: &mut Body) -> Result<(), StoreError> {
+    fn bury(&self, letter: &NewDeadLetter, body: &mut Body) -> Result<(), StoreError> {
         let body_id = body.kept(self.tx)?;
         self.tx
             .prepare_cached("INSERT INTO dead_letter (received_at, item, reason, detail, body) VALUES (?1, ?2, ?3, ?4, ?5)")?
@@ -194,7 +210,7 @@ impl<'c> Draft<'c> {
         id: NotificationId,
         owner: Option<Arc<str>>,
         at: Timestamp,
-        payload: String,
+        payload: Arc<str>,
     ) -> Result<i64, StoreError> {
         let n = self.span.newest.map_or(0, |newest| newest.n) + 1;
         let position = Position { epoch: self.span.epoch, n, tag: Tag::of(&payload) };
@@ -206,7 +222,7 @@ impl<'c> Draft<'c> {
             .execute(params![row, rows::kind_code(kind), position.tag.0, at.timestamp_millis(), id.bytes(), owner, payload])?;
         self.span.newest = Some(position);
         self.span.oldest = self.span.oldest.or(Some(position));
-        self.entries.push(Entry { position, kind, notification_id: id, owner, payload: payload.into() });
+        self.entries.push(Entry { position, kind, notification_id: id, owner, payload });
         Ok(row)
     }
 }

@@ -85,7 +85,13 @@ impl Writer {
 
     fn commit(&mut self, writes: Vec<Write>) -> Result<Commit, StoreError> {
         let before = *self.span.read().unwrap_or_else(PoisonError::into_inner);
-        let (commit, after) = in_transaction(&mut self.connection, |tx| Draft::apply(tx, before, writes))?;
+        let (commit, after) = match in_transaction(&mut self.connection, |tx| Draft::apply(tx, before, &writes)) {
+            // One that can never work must not take those beside it along, again and again.
+            Err(StoreError::Refused(_)) => {
+                in_transaction(&mut self.connection, |tx| Draft::apply_one_by_one(tx, before, &writes))?
+            }
+            done => done?,
+        };
         *self.span.write().unwrap_or_else(PoisonError::into_inner) = after;
         Ok(commit)
     }

@@ -26,7 +26,7 @@ fn a_slow_reader_is_not_cut_off_and_gets_everything_in_order() {
 
 #[test]
 fn a_reader_that_stops_reading_is_removed_and_resumes_whole() {
-    let server = Server::start(&[("STREAM__STALL_TIMEOUT", "1s"), ("INGEST__MAX_BODY", "4MiB")]);
+    let server = Server::start(&[("STREAM__STALL_TIMEOUT", "3s"), ("INGEST__MAX_BODY", "4MiB")]);
     let mut stalled = server.stream(USER).small_buffers().connect();
     let mut neighbours = [server.reader(USER), server.reader(USER)];
     server.post(sized_batch("test_user|false", "e", ITEMS, 1_000)).assert_success();

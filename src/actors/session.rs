@@ -104,6 +104,7 @@ pub struct Session {
     relay: Line<Relay>,
     /// The registry counts us until we say `Gone`.
     supervisor: Line<SessionSupervisor>,
+    first_tick: Instant,
     next_heartbeat: Instant,
     ending: Option<&'static str>,
 }
@@ -118,10 +119,14 @@ impl Session {
         supervisor: Line<SessionSupervisor>,
     ) -> Self {
         let now = Instant::now();
-        // The first heartbeat comes at a random moment of the interval, so that sessions opened together do not beat together.
-        let next_heartbeat = now + around.stream.heartbeat_interval.mul_f64(fastrand::f64());
+        // Ticks and heartbeats begin at a random moment, so that sessions opened together do not beat together; the first
+        // heartbeat comes with a tick of the first interval.
+        let tick = tick(&around.stream);
+        let first_tick = now + tick.mul_f64(fastrand::f64());
+        let beats = around.stream.heartbeat_interval.div_duration_f64(tick).round() as u32;
+        let next_heartbeat = first_tick + tick * fastrand::u32(0..beats.max(1));
         let watch = Watch::new(now);
-        Self { around, opening, watch, outbox, relay, supervisor, next_heartbeat, ending: None }
+        Self { around, opening, watch, outbox, relay, supervisor, first_tick, next_heartbeat, ending: None }
     }
 }
 
@@ -135,9 +140,7 @@ impl Actor for Session {
         self.outbox.tell(|id| self.greeting(id));
         // The relay answers with a nudge once live frames reach us: from then on nothing can be missed unnoticed.
         self.relay.send(Join { id: self.opening.id, session: ctx.address(), outbox: self.outbox.clone() });
-        let tick = tick(&self.around.stream);
-        let phase = Instant::now() + tick.mul_f64(fastrand::f64());
-        ctx.run_interval_at(phase.into(), tick, |session, ctx| session.tick(Instant::now(), ctx));
+        ctx.run_interval_at(self.first_tick.into(), tick(&self.around.stream), |session, ctx| session.tick(Instant::now(), ctx));
         if let Some(max) = self.around.stream.max_lifetime {
             ctx.run_later(max.mul_f64(0.8 + 0.2 * fastrand::f64()), |session, _| {
                 session.end_cleanly("max_lifetime", session.around.stream.retry);

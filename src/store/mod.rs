@@ -4,6 +4,8 @@
 //! [`Commit`] are dense, in the order of its writes, and follow those of the commit before.
 
 pub mod embedded;
+pub mod mongo;
+mod outcome;
 
 use std::sync::Arc;
 

@@ -48,8 +48,8 @@ impl Place for TempFile {
 }
 
 fn open(path: &Path) -> Result<Arc<EmbeddedStore>, StoreError> {
-    let kind = StoreKind::Embedded;
-    EmbeddedStore::open(&config::Store { kind, path: path.into(), retention: None, read_connections: 2, max_commit: 64 })
+    let defaults = Config::defaults().store;
+    EmbeddedStore::open(&config::Store { path: path.into(), ..defaults })
 }
 
 #[tokio::test]

@@ -107,8 +107,13 @@ impl Reader {
         Ok(statement.query_row([id.bytes()], |row| self.newest_of(row)).optional()?)
     }
 
+    /// The entry as history shows it: at its own position, with what is known by now.
     fn newest_of(&self, row: &Row<'_>) -> rusqlite::Result<Entry> {
-        Ok(with_newest(rows::entry_of(row, self.epoch)?, rows::lossy(row, 6)?))
+        let mut entry = rows::entry_of(row, self.epoch)?;
+        if let Some(payload) = rows::lossy(row, 6)?.and_then(|update| message::with_results_of(&entry.payload, &update)) {
+            entry.payload = payload.into();
+        }
+        Ok(entry)
     }
 
     /// Open screenings behind `after`, each with its number, ascending.
@@ -156,14 +161,4 @@ impl Reader {
 fn open_screening_of(row: &Row<'_>) -> Result<(i64, OpenScreening), StoreError> {
     let subject = serde_json::from_str(&rows::lossy(row, 3)?.unwrap_or_default()).map_err(unreadable)?;
     Ok((row.get(0)?, OpenScreening { id: id_of(row, 1)?, received_at: time_of(row, 2)?, subject }))
-}
-
-/// The entry as history shows it: at its own position, with what is known by now. A payload that cannot be read is shown as it
-/// is, as it was streamed: one damaged row must not hide a page.
-fn with_newest(entry: Entry, update: Option<String>) -> Entry {
-    let Some(results) = update.and_then(|update| rows::results_of(&update).ok()) else { return entry };
-    match message::with_results(&entry.payload, &results, None) {
-        Ok(payload) => Entry { payload: payload.into(), ..entry },
-        Err(_) => entry,
-    }
 }

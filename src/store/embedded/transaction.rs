@@ -15,6 +15,7 @@ use crate::{
     notification::{
         NotificationId, Timestamp,
         entry::{Entry, Kind},
+        message,
         position::{Position, Tag},
         subject::Subject,
     },
@@ -185,7 +186,7 @@ impl<'c> Draft<'c> {
             .query_row([id.bytes()], |row| row.get(0))
             .optional()?;
         // A duplicate must not fail on the damage of the first one: what cannot be read is not asked for again.
-        if payload.is_some_and(|payload| rows::results_of(&payload).is_ok_and(|results| results.is_null())) {
+        if payload.is_some_and(|payload| message::results_of(&payload).is_ok_and(|results| results.is_null())) {
             self.open_screening(id, asked_at, subject, None, None)?;
         }
         Ok(())

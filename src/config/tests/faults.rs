@@ -197,7 +197,7 @@ fn unknown_names_are_refused_with_what_was_meant() {
         ("LOOKOUT__STEAM__QUEUE_SISE", "steam.queue_sise", meant),
         ("LOOKOUT__stream__queue_size", "stream.queue_size", meant),
         ("LOOKOUT__INGEST__SIGNATURE__SCHEME", "ingest.signature.scheme", ""),
-        ("LOOKOUT__STREAM", "stream", ""),
+        ("LOOKOUT__STREAM", "stream", ", did you mean LOOKOUT__CLUSTER__STREAM?"),
         ("LOOKOUT__", "", ""),
     ] {
         let faults = load_variables(&[(name, "1")]).unwrap_err();

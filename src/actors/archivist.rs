@@ -11,7 +11,14 @@
 //!   screener find in the store what they were not told
 //! * runs on: the pipeline thread; the store's own thread writes
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, WrapFuture, fut::ActorFutureExt};
 use serde_json::Value;
@@ -31,6 +38,11 @@ use crate::{
 
 /// How often retention is looked after.
 const PRUNE_EVERY: Duration = Duration::from_secs(60);
+/// How often a store that failed is asked whether it takes writes again: without readiness no webhook comes that would tell.
+const PROBE_EVERY: Duration = Duration::from_secs(1);
+/// Bytes of bodies and payloads after which a commit is full: what a store holds back at once is bounded also where each of many
+/// webhooks is large.
+const COMMIT_BYTES: usize = 16 << 20;
 /// Entries removed in one commit, so that webhooks never wait long behind it.
 const PRUNE_AT_ONCE: usize = 500;
 
@@ -94,7 +106,7 @@ pub struct Archivist {
 }
 
 /// Whether the last commit worked; read by readiness.
-pub type StoreHealth = std::sync::atomic::AtomicBool;
+pub type StoreHealth = AtomicBool;
 
 /// Whom an archivist works with.
 #[derive(Clone)]
@@ -128,6 +140,7 @@ impl Actor for Archivist {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.run_interval(PROBE_EVERY, |archivist, ctx| archivist.probe(ctx));
         if self.config.retention.is_some() {
             self.prune(ctx);
             ctx.run_interval(PRUNE_EVERY, |archivist, ctx| archivist.prune(ctx));
@@ -181,7 +194,7 @@ impl Archivist {
             return;
         }
         self.committing = true;
-        let group = self.waiting.len().min(self.config.max_commit);
+        let group = group(&self.waiting, self.config.max_commit);
         let (writes, replies): (Vec<Write>, Vec<Reply>) = self.waiting.drain(..group).unzip();
         let commit = self.store.commit(writes).into_actor(self);
         ctx.spawn(commit.map(|outcome, archivist, ctx| {
@@ -199,14 +212,21 @@ impl Archivist {
         // A full disk still lets a commit through that writes nothing.
         let idle = |written: &Written| matches!(written, Written::Released(0) | Written::Pruned(0));
         let proves_nothing = outcome.as_ref().is_ok_and(|commit| commit.written.iter().all(idle));
-        if !proves_nothing {
-            self.health.store(outcome.is_ok(), std::sync::atomic::Ordering::Relaxed);
-        }
+        let was_well = if proves_nothing { self.well() } else { self.health.swap(outcome.is_ok(), Ordering::Relaxed) };
         let commit = match outcome {
-            Ok(commit) => commit,
+            Ok(commit) => {
+                if !was_well && !proves_nothing {
+                    log::info!(target: "notifications", "event=store_back");
+                }
+                commit
+            }
             Err(error) => {
                 self.metrics.store_failures.inc();
-                log::error!(target: "notifications", "event=commit_failed writes={} error={error:?}", replies.len());
+                let refused = replies.iter().filter(|reply| matches!(reply, Reply::Kept(_))).count();
+                // While it is away its timers go on asking; only the first failure and what senders are told is news.
+                if was_well || refused > 0 {
+                    log::error!(target: "notifications", "event=commit_failed webhooks={refused} error={error:?}");
+                }
                 return replies.into_iter().for_each(|reply| reply.failed(&error));
             }
         };
@@ -223,11 +243,32 @@ impl Archivist {
         }
     }
 
+    fn well(&self) -> bool {
+        self.health.load(Ordering::Relaxed)
+    }
+
+    fn probe(&mut self, ctx: &mut Context<Self>) {
+        if !self.well() && self.waiting.is_empty() {
+            self.enqueue(Write::Probe, Reply::Nobody, ctx);
+        }
+    }
+
     fn prune(&mut self, ctx: &mut Context<Self>) {
         let Some(retention) = self.config.retention.and_then(|kept| chrono::Duration::from_std(kept).ok()) else { return };
         let write = Write::Prune { before: chrono::Utc::now() - retention, limit: PRUNE_AT_ONCE };
         self.enqueue(write, Reply::Nobody, ctx);
     }
+}
+
+/// How many writes make the next commit: the first, and those behind it within both bounds.
+fn group(waiting: &VecDeque<(Write, Reply)>, max_writes: usize) -> usize {
+    let mut bytes = 0;
+    let within = waiting.iter().take(max_writes).take_while(|(write, _)| {
+        let first = bytes == 0;
+        bytes += write.bytes().max(1);
+        first || bytes <= COMMIT_BYTES
+    });
+    within.count()
 }
 
 impl Reply {
@@ -249,5 +290,29 @@ impl Reply {
             Self::Settled(reply) => drop(reply.send(Err(error.clone()))),
             Self::Released(_) | Self::Nobody => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waiting(bytes: &[usize]) -> VecDeque<(Write, Reply)> {
+        let receive = |bytes: &usize| Receive {
+            raw: vec![b'x'; *bytes].into(),
+            received_at: chrono::Utc::now(),
+            notifications: vec![],
+            dead_letters: vec![],
+        };
+        bytes.iter().map(|bytes| (Write::Receive(receive(bytes)), Reply::Nobody)).collect()
+    }
+
+    #[test]
+    fn a_commit_ends_at_its_writes_and_at_its_bytes_and_takes_one_of_any_size() {
+        assert_eq!(group(&waiting(&[1; 5]), 3), 3);
+        assert_eq!(group(&waiting(&[1; 5]), 9), 5);
+        assert_eq!(group(&waiting(&[COMMIT_BYTES - 1, 1, 1]), 9), 2);
+        assert_eq!(group(&waiting(&[COMMIT_BYTES + 1, 1]), 9), 1);
+        assert_eq!(group(&waiting(&[0, COMMIT_BYTES, 1]), 9), 1);
     }
 }

@@ -39,8 +39,8 @@ async fn main() -> Outcome<()> {
 }
 
 fn open(path: &Path) -> Result<Arc<EmbeddedStore>, StoreError> {
-    let kind = StoreKind::Embedded;
-    EmbeddedStore::open(&config::Store { kind, path: path.into(), retention: None, read_connections: 2, max_commit: GROUP })
+    let defaults = Config::defaults().store;
+    EmbeddedStore::open(&config::Store { path: path.into(), ..defaults })
 }
 
 /// 1 KiB as posted.

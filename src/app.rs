@@ -40,7 +40,7 @@ use crate::{
     metrics::Metrics,
     notification::{frame::Frame, position::Position},
     screening,
-    store::{Store, StoreError, embedded::EmbeddedStore},
+    store::{Store, StoreError, embedded::EmbeddedStore, mongo::MongoStore},
 };
 
 /// Entries read back into memory at the start, so that readers who return after a restart do not all go to the store.
@@ -101,6 +101,7 @@ impl App {
     pub async fn start_with(config: Config, provider: Arc<dyn screening::Screener>) -> Result<Self, StartError> {
         let store: Arc<dyn Store> = match config.store.kind {
             StoreKind::Embedded => EmbeddedStore::open(&config.store)?,
+            StoreKind::MongoDb => MongoStore::open(&config.store, &config.cluster).await?,
         };
         let metrics = Arc::new(Metrics::new());
         let recent = Arc::new(read_recent(&*store, config.stream.recent).await?);

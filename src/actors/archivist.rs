@@ -11,7 +11,14 @@
 //!   screener find in the store what they were not told
 //! * runs on: the pipeline thread; the store's own thread writes
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, WrapFuture, fut::ActorFutureExt};
 use serde_json::Value;
@@ -31,6 +38,8 @@ use crate::{
 
 /// How often retention is looked after.
 const PRUNE_EVERY: Duration = Duration::from_secs(60);
+/// How often a store that failed is asked whether it takes writes again: without readiness no webhook comes that would tell.
+const PROBE_EVERY: Duration = Duration::from_secs(1);
 /// Entries removed in one commit, so that webhooks never wait long behind it.
 const PRUNE_AT_ONCE: usize = 500;
 
@@ -94,7 +103,7 @@ pub struct Archivist {
 }
 
 /// Whether the last commit worked; read by readiness.
-pub type StoreHealth = std::sync::atomic::AtomicBool;
+pub type StoreHealth = AtomicBool;
 
 /// Whom an archivist works with.
 #[derive(Clone)]
@@ -128,6 +137,7 @@ impl Actor for Archivist {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.run_interval(PROBE_EVERY, |archivist, ctx| archivist.probe(ctx));
         if self.config.retention.is_some() {
             self.prune(ctx);
             ctx.run_interval(PRUNE_EVERY, |archivist, ctx| archivist.prune(ctx));
@@ -199,14 +209,21 @@ impl Archivist {
         // A full disk still lets a commit through that writes nothing.
         let idle = |written: &Written| matches!(written, Written::Released(0) | Written::Pruned(0));
         let proves_nothing = outcome.as_ref().is_ok_and(|commit| commit.written.iter().all(idle));
-        if !proves_nothing {
-            self.health.store(outcome.is_ok(), std::sync::atomic::Ordering::Relaxed);
-        }
+        let was_well = if proves_nothing { self.well() } else { self.health.swap(outcome.is_ok(), Ordering::Relaxed) };
         let commit = match outcome {
-            Ok(commit) => commit,
+            Ok(commit) => {
+                if !was_well && !proves_nothing {
+                    log::info!(target: "notifications", "event=store_back");
+                }
+                commit
+            }
             Err(error) => {
                 self.metrics.store_failures.inc();
-                log::error!(target: "notifications", "event=commit_failed writes={} error={error:?}", replies.len());
+                let refused = replies.iter().filter(|reply| matches!(reply, Reply::Kept(_))).count();
+                // While it is away its timers go on asking; only the first failure and what senders are told is news.
+                if was_well || refused > 0 {
+                    log::error!(target: "notifications", "event=commit_failed webhooks={refused} error={error:?}");
+                }
                 return replies.into_iter().for_each(|reply| reply.failed(&error));
             }
         };
@@ -220,6 +237,16 @@ impl Archivist {
         }
         for (reply, written) in replies.into_iter().zip(commit.written) {
             reply.done(written);
+        }
+    }
+
+    fn well(&self) -> bool {
+        self.health.load(Ordering::Relaxed)
+    }
+
+    fn probe(&mut self, ctx: &mut Context<Self>) {
+        if !self.well() && self.waiting.is_empty() {
+            self.enqueue(Write::Probe, Reply::Nobody, ctx);
         }
     }
 

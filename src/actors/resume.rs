@@ -46,7 +46,12 @@ pub async fn resume(last_id: Option<&str>, recent: &Recent, store: &dyn Store) -
 
 /// The position behind which the log goes on without a gap, or why there is none.
 pub async fn honour(last_id: &str, recent: &Recent, store: &dyn Store) -> Result<Result<Position, GapReason>, StoreError> {
-    let position = match judge(last_id, store.span()) {
+    let mut judged = judge(last_id, store.span());
+    if judged == Err(GapReason::UnknownId) {
+        // Another node may have committed it, and this one not have heard of it yet.
+        judged = judge(last_id, store.look().await?);
+    }
+    let position = match judged {
         Ok(position) => position,
         Err(reason) => return Ok(Err(reason)),
     };

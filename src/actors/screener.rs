@@ -30,7 +30,7 @@ use crate::{
     },
     sanitize,
     screening::{self, ScreenError},
-    store::{OpenScreening, Store},
+    store::{Claimant, OpenScreening, Store},
 };
 
 /// Notifications released as pending in one commit.
@@ -52,8 +52,8 @@ pub struct Screener {
     store: Arc<dyn Store>,
     archivist: Line<Archivist>,
     metrics: Arc<Metrics>,
-    /// The last screening taken; what follows it was not.
-    cursor: i64,
+    /// By which the store knows what was taken; a screener that is built again takes over what this one had.
+    claimant: Claimant,
     under_way: usize,
     looking: bool,
     look_again: bool,
@@ -80,7 +80,7 @@ impl Screener {
             store,
             archivist,
             metrics,
-            cursor: 0,
+            claimant: Claimant::new(),
             under_way: 0,
             looking: false,
             look_again: false,
@@ -98,7 +98,7 @@ impl Actor for Screener {
         let tick = (self.config.deliver_within / 10).clamp(Duration::from_millis(20), Duration::from_millis(500));
         ctx.run_interval(tick, |screener, ctx| {
             screener.release_overdue(ctx);
-            screener.look(ctx);
+            screener.take(ctx);
             screener.reload(ctx);
         });
         self.look(ctx);
@@ -122,17 +122,30 @@ impl Handler<Stop> for Screener {
 }
 
 impl Screener {
-    /// Takes open screenings from the store, up to `screening.max_in_flight` at once.
+    /// Takes open screenings from the store while fewer than `screening.max_in_flight` are under way.
     fn look(&mut self, ctx: &mut Context<Self>) {
-        let free = self.config.max_in_flight.saturating_sub(self.under_way);
-        if self.looking || free == 0 {
+        if self.free() > 0 {
+            self.take(ctx);
+        } else {
+            self.look_again = true;
+        }
+    }
+
+    fn free(&self) -> usize {
+        self.config.max_in_flight.saturating_sub(self.under_way)
+    }
+
+    /// Also asked for none: to the store that is the sign that this claimant lives.
+    fn take(&mut self, ctx: &mut Context<Self>) {
+        if self.looking {
             self.look_again = true;
             return;
         }
         self.looking = true;
         self.look_again = false;
-        let open = self.store.open_screenings(self.cursor, free).into_actor(self);
-        ctx.spawn(open.map(move |open, screener, ctx| {
+        let free = self.free();
+        let taken = self.store.take_screenings(self.claimant, free).into_actor(self);
+        ctx.spawn(taken.map(move |open, screener, ctx| {
             screener.looking = false;
             match open {
                 Ok(open) => {
@@ -142,13 +155,12 @@ impl Screener {
                         screener.look(ctx);
                     }
                 }
-                Err(error) => log::warn!(target: "notifications", "event=open_screenings_failed error={error:?}"),
+                Err(error) => log::warn!(target: "notifications", "event=take_screenings_failed error={error:?}"),
             }
         }));
     }
 
     fn begin(&mut self, open: OpenScreening, ctx: &mut Context<Self>) {
-        self.cursor = open.seq;
         self.under_way += 1;
         let (provider, config, archivist) = (self.provider.clone(), self.config.clone(), self.archivist.clone());
         let case = async move {

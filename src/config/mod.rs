@@ -32,6 +32,8 @@ pub struct Config {
     pub screening: Screening,
     /// `[store]`
     pub store: Store,
+    /// `[cluster]`
+    pub cluster: Cluster,
     /// `[admin]`
     pub admin: Admin,
     /// `[log]`
@@ -166,6 +168,14 @@ pub struct Store {
     pub kind: StoreKind,
     /// The embedded store's file, relative to the working folder.
     pub path: PathBuf,
+    /// MongoDB's connection string.
+    pub uri: Secret,
+    /// The MongoDB database.
+    pub database: String,
+    /// How long MongoDB's primary is searched.
+    pub select_timeout: Duration,
+    /// How long one commit or read in MongoDB may take.
+    pub timeout: Duration,
     /// How long entries are kept; `"forever"` in the file is none.
     pub retention: Option<Duration>,
     /// Read-only connections for replay and history.
@@ -179,6 +189,56 @@ pub struct Store {
 pub enum StoreKind {
     /// SQLite in a file.
     Embedded,
+    /// A MongoDB replica set, which several nodes may share.
+    MongoDb,
+}
+
+/// How nodes that share a store hear of each other's entries.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cluster {
+    /// What carries them.
+    pub kind: ClusterKind,
+    /// Where Redis is.
+    pub url: Secret,
+    /// The Redis stream.
+    pub stream: String,
+    /// The most entries in it, about.
+    pub max_len: usize,
+    /// How often the store is asked for what others have committed.
+    pub look_interval: Duration,
+    /// After so long without a sign of life a node's screenings are taken over.
+    pub take_over_after: Duration,
+}
+
+/// What carries entries between nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClusterKind {
+    /// Nothing: each node looks into the store.
+    None,
+    /// A Redis stream.
+    Redis,
+}
+
+/// A text that must not be shown: a connection string with its password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Keeps a text from being shown by accident.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself, for whoever connects with it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("…")
+    }
 }
 
 /// The admin listener.
@@ -217,6 +277,8 @@ pub struct Mailbox {
     pub screener: usize,
     /// Commits waiting to be broadcast.
     pub broadcaster: usize,
+    /// Commits waiting to be sent to other nodes.
+    pub courier: usize,
     /// Broadcasts waiting on one worker thread.
     pub relay: usize,
     /// Signals waiting for one session.

@@ -14,8 +14,8 @@ use bytesize::ByteSize;
 use log::LevelFilter;
 
 use super::{
-    Admin, Audience, Auth, AuthMode, Config, Cors, Ingest, Log, LogFormat, Mailbox, Provider, Screening, Server, Store,
-    StoreKind, Stream,
+    Admin, Audience, Auth, AuthMode, Cluster, ClusterKind, Config, Cors, Ingest, Log, LogFormat, Mailbox, Provider, Screening,
+    Secret, Server, Store, StoreKind, Stream,
     fault::Fault,
     settings::{Setting, Settings},
     units::{self, Refusal},
@@ -87,11 +87,23 @@ pub(super) fn read(settings: &Settings, folder: &Path, faults: &mut Vec<Fault>) 
             max_in_flight: r.number("screening.max_in_flight", 1..=65_536),
         },
         store: Store {
-            kind: r.word("store.kind", [("embedded", StoreKind::Embedded)]),
+            kind: r.word("store.kind", [("embedded", StoreKind::Embedded), ("mongodb", StoreKind::MongoDb)]),
             path: r.path("store.path"),
+            uri: r.secret("store.uri", &["mongodb://", "mongodb+srv://"]),
+            database: r.text("store.database", units::database),
+            select_timeout: r.duration("store.select_timeout", SHORTEST..=HOUR),
+            timeout: r.duration("store.timeout", SHORTEST..=HOUR),
             retention: r.duration_or("store.retention", "forever", SHORTEST..=CENTURY),
             read_connections: r.number("store.read_connections", 1..=64),
             max_commit: r.number("store.max_commit", 1..=100_000),
+        },
+        cluster: Cluster {
+            kind: r.word("cluster.kind", [("none", ClusterKind::None), ("redis", ClusterKind::Redis)]),
+            url: r.secret("cluster.url", &["redis://"]),
+            stream: r.text("cluster.stream", units::name),
+            max_len: r.number("cluster.max_len", 1..=10_000_000),
+            look_interval: r.duration("cluster.look_interval", SHORTEST..=HOUR),
+            take_over_after: r.duration("cluster.take_over_after", INSTANT..=HOUR),
         },
         admin: Admin { bind: r.address("admin.bind") },
         log: Log {
@@ -112,6 +124,7 @@ pub(super) fn read(settings: &Settings, folder: &Path, faults: &mut Vec<Fault>) 
             archivist: r.number("mailbox.archivist", MAILBOX),
             screener: r.number("mailbox.screener", MAILBOX),
             broadcaster: r.number("mailbox.broadcaster", MAILBOX),
+            courier: r.number("mailbox.courier", MAILBOX),
             relay: r.number("mailbox.relay", MAILBOX),
             session: r.number("mailbox.session", MAILBOX),
             session_supervisor: r.number("mailbox.session_supervisor", MAILBOX),
@@ -200,6 +213,26 @@ impl<'a> Reader<'a> {
             text => Ok(PathBuf::from(text)),
         };
         self.take(key, parse).unwrap_or_default()
+    }
+
+    fn text(&mut self, key: &'static str, check: fn(&str) -> Result<(), Refusal>) -> String {
+        let parse = |setting| {
+            let text = units::text(setting)?;
+            check(text).map(|()| text.to_owned())
+        };
+        self.take(key, parse).unwrap_or_default()
+    }
+
+    /// A URL of one of these schemes. The fault does not show it: it may hold a password.
+    fn secret(&mut self, key: &'static str, schemes: &[&str]) -> Secret {
+        let parse = |setting| {
+            let text = units::text(setting)?;
+            if schemes.iter().any(|scheme| text.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty())) {
+                return Ok(Secret::new(text));
+            }
+            Err(Refusal::Value(format!("must begin with {} and name a host", schemes.join(" or "))))
+        };
+        self.take(key, parse).unwrap_or_else(|| Secret::new(""))
     }
 
     /// One of some words, each with its meaning.

@@ -63,10 +63,21 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, Refusal> {
     text.parse().map_err(|_| Refusal::Value(format!("must be an IP address with a port such as \"127.0.0.1:8000\", is {text:?}")))
 }
 
-/// An entry of a list of names: not blank, and without blanks around it, which would never compare equal.
+/// A name: not empty, and without blanks around it, which would never compare equal.
 pub(super) fn name(text: &str) -> Result<(), Refusal> {
     if text.is_empty() || text.trim() != text {
-        return Err(Refusal::Value(format!("must hold no entry that is empty or has blanks around it, has {text:?}")));
+        return Err(Refusal::Value(format!("must not be empty or have blanks around it, has {text:?}")));
+    }
+    Ok(())
+}
+
+/// A MongoDB database: what the server would refuse later is refused here.
+pub(super) fn database(text: &str) -> Result<(), Refusal> {
+    let forbidden = |c: char| c.is_whitespace() || c.is_control() || "/\\.\"$*<>:|?".contains(c);
+    if text.is_empty() || text.len() > 63 || text.contains(forbidden) {
+        return Err(Refusal::Value(format!(
+            "must be 1 to 63 bytes without blanks and without any of / \\ . \" $ * < > : | ?, is {text:?}"
+        )));
     }
     Ok(())
 }

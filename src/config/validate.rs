@@ -5,7 +5,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use super::{
-    Audience, AuthMode, Config, Provider,
+    Audience, AuthMode, ClusterKind, Config, Provider, StoreKind,
     fault::{Fault, Source},
     settings::Settings,
 };
@@ -39,6 +39,11 @@ pub(super) fn check_together(config: &Config, settings: &Settings, faults: &mut 
         config.store.retention.is_some_and(|retention| retention <= screening.give_up_after),
         &["store.retention", "screening.give_up_after"],
         "retention must be longer than give_up_after, else notifications are deleted while they are screened",
+    );
+    check.refuse_if(
+        config.cluster.kind == ClusterKind::Redis && config.store.kind == StoreKind::Embedded,
+        &["cluster.kind", "store.kind"],
+        "nodes of a cluster share their store, which one in a file cannot be; set store.kind to \"mongodb\"",
     );
     let wildcard = cors.allowed_origins.iter().any(|origin| origin == "*");
     check.refuse_if(

@@ -94,6 +94,18 @@ pub fn with_results(payload: &str, results: &Value, at: Option<Timestamp>) -> Re
     serde_json::to_string(&message)
 }
 
+/// The `screening_results` in a payload of either kind; null where it has none.
+pub fn results_of(payload: &str) -> Result<Value, serde_json::Error> {
+    let mut message: Value = serde_json::from_str(payload)?;
+    Ok(message.pointer_mut("/data/screening_results").map(Value::take).unwrap_or_default())
+}
+
+/// The payload of a notification with the results of its update. None where one of them cannot be read: it is shown as it was
+/// streamed then, since one damaged row must not hide a page.
+pub fn with_results_of(payload: &str, update: &str) -> Option<String> {
+    with_results(payload, &results_of(update).ok()?, None).ok()
+}
+
 /// The payload of the update that follows the notification with this payload.
 pub fn update(id: NotificationId, at: Timestamp, notification: &str, results: &Value) -> Result<String, serde_json::Error> {
     #[derive(serde::Deserialize)]

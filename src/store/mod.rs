@@ -4,6 +4,8 @@
 //! [`Commit`] are dense, in the order of its writes, and follow those of the commit before.
 
 pub mod embedded;
+pub mod mongo;
+mod outcome;
 
 use std::sync::Arc;
 
@@ -64,6 +66,8 @@ pub enum Write {
         /// At most so many.
         limit: usize,
     },
+    /// Writes what changes nothing: whether it can be made durable tells whether the store takes writes again.
+    Probe,
 }
 
 /// One webhook body. It is kept where anything of it is, and where it brought a known fact in other bytes: not for the same
@@ -123,6 +127,8 @@ pub enum Written {
     Released(usize),
     /// How many entries and dead letters were removed; `limit` means that there may be more.
     Pruned(usize),
+    /// It is durable.
+    Probed,
     /// Nothing, and why: this write fails by itself, now and when it is tried again. The others of its commit stand.
     Refused(String),
 }
@@ -158,11 +164,12 @@ pub struct Span {
     pub newest: Option<Position>,
 }
 
+/// Who takes screenings: one screener, from its start to its end.
+pub type Claimant = mongodb::bson::oid::ObjectId;
+
 /// A screening that is not settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenScreening {
-    /// Ascending in the order of arrival; the cursor of [`Store::open_screenings`].
-    pub seq: i64,
     /// Which notification.
     pub id: NotificationId,
     /// When it was received.
@@ -256,8 +263,12 @@ pub trait Store: Send + Sync + 'static {
     /// Makes all of these writes durable but for the refused ones, or none. Only the archivist calls it, one call at a time.
     fn commit(&self, writes: Vec<Write>) -> BoxFuture<'static, Result<Commit, StoreError>>;
 
-    /// What the log spans now, from memory. `newest` never runs ahead of what is durable.
+    /// What the log spans, from memory: all of this process's commits, and those of others up to the last [`Store::look`]. `newest` never
+    /// runs ahead of what is durable.
     fn span(&self) -> Span;
+
+    /// What the log spans now, asked from the store where others write to it too.
+    fn look(&self) -> BoxFuture<'static, Result<Span, StoreError>>;
 
     /// Entries behind `after`, oldest first, without a hole; at most `limit` and [`PAGE_BYTES`]. Where the first of them were pruned it begins
     /// with the oldest that is there.
@@ -269,8 +280,10 @@ pub trait Store: Send + Sync + 'static {
     /// One released notification, with the newest `screening_results`.
     fn notification(&self, id: NotificationId) -> BoxFuture<'static, Result<Option<Entry>, StoreError>>;
 
-    /// Screenings that are not settled, by `seq`.
-    fn open_screenings(&self, after_seq: i64, limit: usize) -> BoxFuture<'static, Result<Vec<OpenScreening>, StoreError>>;
+    /// Takes up to `limit` screenings that are not settled and that no living claimant has taken, in the order of arrival; they are this
+    /// claimant's while it lives. It is dead when it has not asked for `cluster.take_over_after`, in a store that one process has to
+    /// itself as soon as another asks.
+    fn take_screenings(&self, claimant: Claimant, limit: usize) -> BoxFuture<'static, Result<Vec<OpenScreening>, StoreError>>;
 
     /// Dead letters, newest first.
     fn dead_letters(&self, limit: usize) -> BoxFuture<'static, Result<Vec<DeadLetter>, StoreError>>;

@@ -6,7 +6,7 @@ use lookout::{
         message,
         position::{Position, Tag},
     },
-    store::{Kept, NewNotification, Receive, StoreError, Write, Written},
+    store::{Claimant, Kept, NewNotification, Receive, StoreError, Write, Written},
 };
 use serde_json::{Value, json};
 
@@ -101,7 +101,7 @@ pub async fn a_waiting_notification_is_in_the_log_only_when_settled(place: &dyn 
     let [entry] = &settled.entries[..] else { panic!("{settled:?}") };
     let expected = message::with_results(&payload(1, None, &Value::Null), &results("done"), Some(at(5))).unwrap();
     assert_eq!((entry.position.n, entry.kind, &*entry.payload), (2, Kind::Notification, &*expected));
-    assert_eq!(store.open_screenings(0, 9).await.unwrap(), []);
+    assert_eq!(take(&store, 9).await, []);
 }
 
 pub async fn an_overdue_screening_is_released_as_pending_and_updated_later(place: &dyn Place) {
@@ -111,7 +111,7 @@ pub async fn an_overdue_screening_is_released_as_pending_and_updated_later(place
     let released = commit(&store, vec![release(2, 3, 9)]).await;
     assert_eq!(released.written, [Written::Released(1)]);
     assert_eq!(data(&released.entries[0])["screening_results"], results("pending"));
-    assert_eq!(store.open_screenings(0, 9).await.unwrap().len(), 1, "still open");
+    assert_eq!(take(&store, 9).await.len(), 1, "still open");
     let again = commit(&store, vec![release(2, 4, 9)]).await;
     assert_eq!((again.written, again.entries), (vec![Written::Released(0)], vec![]));
     let settled = commit(&store, vec![settle(1, 6, "done")]).await;
@@ -149,7 +149,7 @@ pub async fn a_duplicate_that_asks_for_screening_opens_it_once(place: &dyn Place
     let asked = commit(&store, vec![receive(5, vec![asking(2)])]).await;
     assert_eq!(asked.written, [Written::Received(vec![duplicate_of(1)])]);
     assert!(asked.screenings_opened && asked.entries.is_empty());
-    let open = store.open_screenings(0, 9).await.unwrap();
+    let open = take(&store, 9).await;
     assert_eq!(
         open.iter().map(|open| (open.id, open.received_at, open.subject.clone())).collect::<Vec<_>>(),
         [(id(1), at(5), subject(2))]
@@ -170,22 +170,28 @@ pub async fn a_duplicate_of_an_answered_or_waiting_notification_opens_nothing(pl
     let asking = |number, key| NewNotification { screen: Some(subject(number)), ..with_fact(number, key) };
     let again = commit(&store, vec![receive(2, vec![asking(3, 1), asking(4, 2)])]).await;
     assert!(!again.screenings_opened && again.entries.is_empty());
-    let open = store.open_screenings(0, 9).await.unwrap();
+    let open = take(&store, 9).await;
     assert_eq!(open.iter().map(|open| (open.id, open.received_at)).collect::<Vec<_>>(), [(id(2), at(1))]);
     let unasked = commit(&store, vec![receive(3, vec![with_fact(5, 1)])]).await;
     assert!(!unasked.screenings_opened);
 }
 
-pub async fn open_screenings_are_walked_by_seq_and_no_seq_comes_twice(place: &dyn Place) {
+pub async fn screenings_are_taken_in_the_order_of_arrival_and_once_by_each_claimant(place: &dyn Place) {
     let store = place.open().await;
     commit(&store, vec![receive(1, (1..=5).map(screened).collect())]).await;
-    let first = store.open_screenings(0, 3).await.unwrap();
-    assert_eq!(first.iter().map(|open| open.id).collect::<Vec<_>>(), [id(1), id(2), id(3)]);
-    let rest = store.open_screenings(first[2].seq, 3).await.unwrap();
-    assert_eq!(rest.iter().map(|open| open.id).collect::<Vec<_>>(), [id(4), id(5)]);
+    let claimant = Claimant::new();
+    let again = async |limit| {
+        let taken = store.take_screenings(claimant, limit).await.unwrap();
+        taken.iter().map(|open| open.id).collect::<Vec<_>>()
+    };
+    assert_eq!(again(3).await, [id(1), id(2), id(3)]);
+    assert_eq!(again(3).await, [id(4), id(5)]);
     commit(&store, vec![settle(5, 2, "done"), receive(2, vec![screened(6)])]).await;
-    let behind = store.open_screenings(rest[1].seq, 9).await.unwrap();
-    assert_eq!(behind.iter().map(|open| open.id).collect::<Vec<_>>(), [id(6)]);
+    assert_eq!(again(0).await, []);
+    assert_eq!(again(9).await, [id(6)]);
+    assert_eq!(again(9).await, []);
+    let taken_over: Vec<_> = take(&store, 9).await.iter().map(|open| open.id).collect();
+    assert_eq!(taken_over, [id(1), id(2), id(3), id(4), id(6)], "the claimant before is dead");
 }
 
 pub async fn dead_letters_are_listed_newest_first(place: &dyn Place) {
@@ -208,12 +214,12 @@ pub async fn everything_is_there_after_a_restart(place: &dyn Place) {
     let store = place.open().await;
     commit(&store, vec![receive(1, vec![with_fact(1, 1), screened(2), screened(3)]), release(9, 2, 1)]).await;
     let (span, entries) = (store.span(), log(&store).await);
-    let open = store.open_screenings(0, 9).await.unwrap();
+    let open = take(&store, 9).await;
     store.close().await;
     let store = place.open().await;
     assert_eq!(store.span(), span);
     assert_eq!(log(&store).await, entries);
-    assert_eq!(store.open_screenings(0, 9).await.unwrap(), open);
+    assert_eq!(take(&store, 9).await, open);
     let done = commit(&store, vec![receive(3, vec![with_fact(4, 1)]), settle(2, 3, "done"), settle(3, 3, "done")]).await;
     assert_eq!(done.written[0], Written::Received(vec![duplicate_of(1)]));
     let kinds: Vec<_> = done.entries.iter().map(|entry| (entry.position.n, entry.kind)).collect();
@@ -237,4 +243,13 @@ pub async fn calls_behind_close_fail(place: &dyn Place) {
     assert!(matches!(store.commit(vec![]).await, Err(StoreError::Unavailable(_))));
     assert!(matches!(store.read_log(0, 1).await, Err(StoreError::Unavailable(_))));
     store.close().await;
+}
+
+pub async fn a_probe_changes_nothing(place: &dyn Place) {
+    let store = place.open().await;
+    commit(&store, vec![receive(1, vec![event(1)])]).await;
+    let (span, entries) = (store.span(), log(&store).await);
+    let probed = commit(&store, vec![Write::Probe]).await;
+    assert_eq!((probed.written, probed.entries, probed.screenings_opened), (vec![Written::Probed], vec![], false));
+    assert_eq!((store.span(), store.look().await.unwrap(), log(&store).await), (span, span, entries));
 }

@@ -48,8 +48,8 @@ impl Place for TempFile {
 }
 
 fn open(path: &Path) -> Result<Arc<EmbeddedStore>, StoreError> {
-    let kind = StoreKind::Embedded;
-    EmbeddedStore::open(&config::Store { kind, path: path.into(), retention: None, read_connections: 2, max_commit: 64 })
+    let defaults = Config::defaults().store;
+    EmbeddedStore::open(&config::Store { path: path.into(), ..defaults })
 }
 
 #[tokio::test]
@@ -208,7 +208,7 @@ async fn fill_the_disk(path: &Path) {
     }
     assert_eq!(store.span(), before);
     assert_eq!(ids(&log(&store).await), [id(1_001)]);
-    assert_eq!(store.open_screenings(0, 9).await.unwrap().len(), 1);
+    assert_eq!(take(&store, 9).await.len(), 1);
     std::fs::remove_file(&ballast).unwrap();
     assert_eq!(numbers(&commit(&store, vec![settle(1, 3, "done"), big(2)]).await.entries), [2, 3]);
     store.close().await;

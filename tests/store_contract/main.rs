@@ -46,7 +46,8 @@ contract! {
         a_screening_is_settled_once
         a_duplicate_that_asks_for_screening_opens_it_once
         a_duplicate_of_an_answered_or_waiting_notification_opens_nothing
-        open_screenings_are_walked_by_seq_and_no_seq_comes_twice
+        screenings_are_taken_in_the_order_of_arrival_and_once_by_each_claimant
+        a_probe_changes_nothing
         dead_letters_are_listed_newest_first
         everything_is_there_after_a_restart
         a_dropped_future_does_not_stop_its_commit

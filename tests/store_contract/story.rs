@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use lookout::{
     notification::{NotificationId, Timestamp, entry::Entry, message, subject::Subject},
-    store::{Commit, NewDeadLetter, NewNotification, Receive, Store, Write},
+    store::{Claimant, Commit, NewDeadLetter, NewNotification, OpenScreening, Receive, Store, Write},
 };
 use serde_json::{Value, json};
 
@@ -93,6 +93,11 @@ pub async fn commit(store: &Arc<dyn Store>, writes: Vec<Write>) -> Commit {
 
 pub async fn log(store: &Arc<dyn Store>) -> Vec<Entry> {
     store.read_log(0, 10_000).await.unwrap()
+}
+
+/// Takes up to so many open screenings as a claimant of its own.
+pub async fn take(store: &Arc<dyn Store>, limit: usize) -> Vec<OpenScreening> {
+    store.take_screenings(Claimant::new(), limit).await.unwrap()
 }
 
 pub fn numbers(entries: &[Entry]) -> Vec<u64> {

@@ -25,7 +25,7 @@ pub async fn a_write_that_is_refused_leaves_nothing_and_costs_no_other(place: &d
     assert_eq!((numbers(&done.entries), ids(&done.entries)), (vec![2, 3, 4], vec![id(4), id(9), id(5)]));
     assert_eq!(log(&store).await[1..], done.entries);
     assert_eq!(store.span().newest, done.entries.last().map(|entry| entry.position));
-    assert_eq!(store.open_screenings(0, 9).await.unwrap(), []);
+    assert_eq!(take(&store, 9).await, []);
     assert_eq!(store.dead_letters(9).await.unwrap(), []);
     let after = commit(&store, vec![receive(3, vec![NewNotification { fact_key: Some(fact(2)), ..event(6) }])]).await;
     assert_eq!(after.written, [Written::Received(vec![Kept { id: id(6), duplicate: false }])], "the key was taken back too");
@@ -50,7 +50,7 @@ pub async fn a_payload_that_cannot_be_read_goes_out_as_it_is_and_its_result_foll
     let (new, update) = (Kind::Notification, Kind::Update);
     assert_eq!(kinds, [(update, id(1)), (new, id(3)), (update, id(3)), (update, id(2))]);
     assert_eq!(data(&settled.entries[2])["screening_results"], results("done"));
-    assert_eq!(store.open_screenings(0, 9).await.unwrap(), []);
+    assert_eq!(take(&store, 9).await, []);
     let shown = store.notification(id(1)).await.unwrap().unwrap();
     assert_eq!(shown, released.entries[0], "shown as it was streamed");
 }

@@ -37,24 +37,36 @@ fn a_value_that_a_key_cannot_have_is_refused_by_name() {
         ("auth.users", "['']", "has \"\""),
         ("cors.allowed_origins", "['dash.example.com']", "it has no scheme"),
         ("screening.provider", "'List'", "must be one of \"list\", \"none\""),
-        ("screening.lists", "['']", "entry that is empty"),
+        ("screening.lists", "['']", "must not be empty"),
         ("screening.reload_interval", "'0s'", "must be 1ms to 1day"),
         ("screening.deliver_within", "'2d'", "must be 0s to 1day"),
         ("screening.give_up_after", "'0s'", "must be 1ms to 1year"),
         ("screening.max_list_age", "'2years'", "must be 1ms to 1year, is 2years"),
-        ("screening.skip_vessel_types", "['']", "entry that is empty"),
+        ("screening.skip_vessel_types", "['']", "must not be empty"),
         ("screening.max_in_flight", "0", "must be 1 to 65536, is 0"),
-        ("store.kind", "'mongodb'", "must be \"embedded\", is \"mongodb\""),
+        ("store.kind", "'sqlite'", "must be one of \"embedded\", \"mongodb\", is \"sqlite\""),
+        ("store.uri", "'localhost:27017'", "must begin with mongodb:// or mongodb+srv:// and name a host"),
+        ("store.database", "''", "must be 1 to 63 bytes"),
+        ("store.database", "'a.b'", "without any of"),
+        ("store.select_timeout", "'0s'", "must be 1ms to 1h, is 0s"),
+        ("store.timeout", "'0s'", "must be 1ms to 1h, is 0s"),
         ("store.path", "''", "must name a file"),
         ("store.retention", "'0s'", "must be 1ms to 100years, is 0s; \"forever\" is none"),
         ("store.read_connections", "0", "must be 1 to 64, is 0"),
         ("store.max_commit", "0", "must be 1 to 100000, is 0"),
+        ("cluster.kind", "'nats'", "must be one of \"none\", \"redis\", is \"nats\""),
+        ("cluster.url", "'redis://'", "must begin with redis:// and name a host"),
+        ("cluster.stream", "''", "must not be empty"),
+        ("cluster.max_len", "0", "must be 1 to 10000000, is 0"),
+        ("cluster.look_interval", "'0s'", "must be 1ms to 1h, is 0s"),
+        ("cluster.take_over_after", "'2h'", "must be 0s to 1h, is 2h"),
         ("log.level", "'loud'", "must be one of \"error\", \"warn\", \"info\", \"debug\", \"trace\", is \"loud\""),
         ("log.format", "'xml'", "must be one of \"text\", \"json\""),
         ("mailbox.webhook_handler", "0", "must be 1 to 65536, is 0"),
         ("mailbox.archivist", "0", "must be 1 to 65536, is 0"),
         ("mailbox.screener", "0", "must be 1 to 65536, is 0"),
         ("mailbox.broadcaster", "0", "must be 1 to 65536, is 0"),
+        ("mailbox.courier", "0", "must be 1 to 65536, is 0"),
         ("mailbox.relay", "0", "must be 1 to 65536, is 0"),
         ("mailbox.session", "65537", "must be 1 to 65536, is 65537"),
         ("mailbox.session_supervisor", "0", "must be 1 to 65536, is 0"),
@@ -245,4 +257,21 @@ fn a_file_that_cannot_be_read_is_a_fault_beside_the_others() {
     fs::write(&path, b"[stream]\n\xff").unwrap();
     let faults = Config::load(Some(&path), owned(&[])).unwrap_err();
     assert!(faults.to_string().contains("UTF-8"), "{faults}");
+}
+
+#[test]
+fn a_connection_string_is_never_shown() {
+    let lines = fault_lines("[store]\nuri = 'mongo://ana:s3cret@host'\n[cluster]\nurl = 'redis//:s3cret@host'\n", &[]);
+    assert_eq!(lines.len(), 2);
+    let config =
+        load("[store]\nuri = 'mongodb://ana:s3cret@host'\n[cluster]\nurl = 'redis://:s3cret@host'\n", &[]).unwrap().config;
+    assert!(!format!("{lines:?} {config:?}").contains("s3cret"));
+}
+
+#[test]
+fn a_cluster_needs_a_store_that_can_be_shared() {
+    let lines = fault_lines("[cluster]\nkind = 'redis'\n", &[]);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].contains("set store.kind to \"mongodb\""), "{lines:?}");
+    assert!(load("[cluster]\nkind = 'redis'\n[store]\nkind = 'mongodb'\n", &[]).is_ok());
 }

@@ -12,6 +12,7 @@ mod reader;
 mod release;
 mod rows;
 mod schema;
+mod taken;
 mod transaction;
 mod writer;
 
@@ -28,9 +29,10 @@ pub use self::reader::Reader;
 use self::{
     error::closed,
     pool::Requests,
+    taken::Taken,
     writer::{Request, SharedSpan, Writer},
 };
-use super::{Commit, DeadLetter, HistoryPage, HistoryQuery, OpenScreening, Span, Store, StoreError, Write};
+use super::{Claimant, Commit, DeadLetter, HistoryPage, HistoryQuery, OpenScreening, Span, Store, StoreError, Write};
 use crate::{
     config,
     notification::{NotificationId, entry::Entry},
@@ -41,6 +43,7 @@ pub struct EmbeddedStore {
     writes: mpsc::Sender<Request>,
     reads: Requests,
     span: SharedSpan,
+    taken: Arc<Taken>,
 }
 
 impl EmbeddedStore {
@@ -49,7 +52,7 @@ impl EmbeddedStore {
         let open = || {
             let writer = Writer::open(&config.path, config.read_connections)?;
             let (span, reads) = (writer.span(), writer.readers().requests());
-            Ok(Arc::new(Self { writes: writer.start()?, reads, span }))
+            Ok(Arc::new(Self { writes: writer.start()?, reads, span, taken: Arc::default() }))
         };
         open().map_err(|error: StoreError| error.at(&config.path))
     }
@@ -78,6 +81,11 @@ impl Store for EmbeddedStore {
         *self.span.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn look(&self) -> BoxFuture<'static, Result<Span, StoreError>> {
+        let span = self.span();
+        Box::pin(async move { Ok(span) })
+    }
+
     fn read_log(&self, after: u64, limit: usize) -> BoxFuture<'static, Result<Vec<Entry>, StoreError>> {
         Box::pin(self.reads.clone().read(move |reader| reader.log(after, limit)))
     }
@@ -90,8 +98,9 @@ impl Store for EmbeddedStore {
         Box::pin(self.reads.clone().read(move |reader| reader.notification(id)))
     }
 
-    fn open_screenings(&self, after_seq: i64, limit: usize) -> BoxFuture<'static, Result<Vec<OpenScreening>, StoreError>> {
-        Box::pin(self.reads.clone().read(move |reader| reader.open_screenings(after_seq, limit)))
+    fn take_screenings(&self, claimant: Claimant, limit: usize) -> BoxFuture<'static, Result<Vec<OpenScreening>, StoreError>> {
+        let taken = Arc::clone(&self.taken);
+        Box::pin(self.reads.clone().read(move |reader| taken.take(claimant, |after| reader.open_screenings(after, limit))))
     }
 
     fn dead_letters(&self, limit: usize) -> BoxFuture<'static, Result<Vec<DeadLetter>, StoreError>> {

@@ -107,16 +107,21 @@ impl Reader {
         Ok(statement.query_row([id.bytes()], |row| self.newest_of(row)).optional()?)
     }
 
+    /// The entry as history shows it: at its own position, with what is known by now.
     fn newest_of(&self, row: &Row<'_>) -> rusqlite::Result<Entry> {
-        Ok(with_newest(rows::entry_of(row, self.epoch)?, rows::lossy(row, 6)?))
+        let mut entry = rows::entry_of(row, self.epoch)?;
+        if let Some(payload) = rows::lossy(row, 6)?.and_then(|update| message::with_results_of(&entry.payload, &update)) {
+            entry.payload = payload.into();
+        }
+        Ok(entry)
     }
 
-    /// As [`crate::store::Store::open_screenings`].
-    pub(super) fn open_screenings(&self, after_seq: i64, limit: usize) -> Result<Vec<OpenScreening>, StoreError> {
+    /// Open screenings behind `after`, each with its number, ascending.
+    pub(super) fn open_screenings(&self, after: i64, limit: usize) -> Result<Vec<(i64, OpenScreening)>, StoreError> {
         let mut statement = self
             .connection
             .prepare_cached("SELECT seq, notification, received_at, subject FROM open_screening WHERE seq > ?1 ORDER BY seq")?;
-        let mut rows = statement.query([after_seq])?;
+        let mut rows = statement.query([after])?;
         let mut open = Vec::new();
         while open.len() < limit
             && let Some(row) = rows.next()?
@@ -153,17 +158,7 @@ impl Reader {
     }
 }
 
-fn open_screening_of(row: &Row<'_>) -> Result<OpenScreening, StoreError> {
+fn open_screening_of(row: &Row<'_>) -> Result<(i64, OpenScreening), StoreError> {
     let subject = serde_json::from_str(&rows::lossy(row, 3)?.unwrap_or_default()).map_err(unreadable)?;
-    Ok(OpenScreening { seq: row.get(0)?, id: id_of(row, 1)?, received_at: time_of(row, 2)?, subject })
-}
-
-/// The entry as history shows it: at its own position, with what is known by now. A payload that cannot be read is shown as it
-/// is, as it was streamed: one damaged row must not hide a page.
-fn with_newest(entry: Entry, update: Option<String>) -> Entry {
-    let Some(results) = update.and_then(|update| rows::results_of(&update).ok()) else { return entry };
-    match message::with_results(&entry.payload, &results, None) {
-        Ok(payload) => Entry { payload: payload.into(), ..entry },
-        Err(_) => entry,
-    }
+    Ok((row.get(0)?, OpenScreening { id: id_of(row, 1)?, received_at: time_of(row, 2)?, subject }))
 }

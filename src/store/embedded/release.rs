@@ -1,6 +1,6 @@
 //! What a screening does to the log: it lets a notification go, or follows it with an update.
 //!
-//! Nothing here may wait for ever on a payload that damage made unreadable: that one goes out as it is.
+//! The words for both are [`outcome`]'s, here is where they are kept.
 
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ use super::{
     transaction::Draft,
 };
 use crate::{
-    notification::{NotificationId, Timestamp, entry::Kind, message},
-    store::{PAGE_BYTES, StoreError},
+    notification::{NotificationId, Timestamp, entry::Kind},
+    store::{PAGE_BYTES, StoreError, outcome},
 };
 
 /// What waits in `open_screening` to be released.
@@ -78,13 +78,7 @@ impl Draft<'_> {
     /// Gives the notification its place. False: it went without the results, because its payload cannot be read.
     fn release(&mut self, waiting: Waiting, at: Timestamp, results: &Value) -> Result<bool, StoreError> {
         let Waiting { id, owner, payload } = waiting;
-        let (payload, has_results) = match message::with_results(&payload, results, Some(at)) {
-            Ok(payload) => (payload, true),
-            Err(error) => {
-                log::error!(target: "notifications", "event=released_as_it_is notification={id} error={:?}", error.to_string());
-                (payload, false)
-            }
-        };
+        let (payload, has_results) = outcome::release(id, &payload, at, results);
         let n = self.append(Kind::Notification, id, owner, at, payload.into())?;
         self.tx.prepare_cached("UPDATE notification SET n = ?2 WHERE id = ?1")?.execute(params![id.bytes(), n])?;
         Ok(has_results)
@@ -95,14 +89,7 @@ impl Draft<'_> {
             .tx
             .prepare_cached("SELECT l.owner, l.payload FROM notification x JOIN log l ON l.n = x.n WHERE x.id = ?1")?
             .query_row([id.bytes()], |row| Ok((lossy(row, 0)?, lossy(row, 1)?)))?;
-        let payload = match message::update(id, at, &payload.unwrap_or_default(), results) {
-            Ok(payload) => payload,
-            Err(error) => {
-                // Not even its owner can be read. A screening that stays open for that would be tried for ever.
-                log::error!(target: "notifications", "event=update_lost notification={id} error={:?}", error.to_string());
-                return Ok(());
-            }
-        };
+        let Some(payload) = outcome::update(id, &payload.unwrap_or_default(), at, results) else { return Ok(()) };
         let n = self.append(Kind::Update, id, owner.map(Arc::from), at, payload.into())?;
         self.tx.prepare_cached("UPDATE notification SET update_n = ?2 WHERE id = ?1")?.execute(params![id.bytes(), n])?;
         Ok(())

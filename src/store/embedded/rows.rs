@@ -6,9 +6,7 @@ use rusqlite::{
     Connection, OptionalExtension, Row,
     types::{FromSqlError, ValueRef},
 };
-use serde_json::Value;
 
-use super::error::unreadable;
 use crate::{
     notification::{
         NotificationId, Timestamp,
@@ -76,12 +74,6 @@ pub(super) fn entry_of(row: &Row<'_>, epoch: Epoch) -> rusqlite::Result<Entry> {
         owner: lossy(row, 4)?.map(Arc::from),
         payload: lossy(row, 5)?.unwrap_or_default().into(),
     })
-}
-
-/// The `screening_results` in a payload of either kind; null where it has none.
-pub(super) fn results_of(payload: &str) -> Result<Value, StoreError> {
-    let mut message: Value = serde_json::from_str(payload).map_err(unreadable)?;
-    Ok(message.pointer_mut("/data/screening_results").map(Value::take).unwrap_or_default())
 }
 
 /// What the log spans.

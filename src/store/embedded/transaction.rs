@@ -15,6 +15,7 @@ use crate::{
     notification::{
         NotificationId, Timestamp,
         entry::{Entry, Kind},
+        message,
         position::{Position, Tag},
         subject::Subject,
     },
@@ -86,6 +87,7 @@ impl<'c> Draft<'c> {
                 self.release_overdue(*received_before, *at, results, *limit).map(Written::Released)
             }
             Write::Prune { before, limit } => self.prune(*before, *limit).map(Written::Pruned),
+            Write::Probe => self.probe().map(|()| Written::Probed),
         }
     }
 
@@ -152,6 +154,11 @@ impl<'c> Draft<'c> {
         Ok(())
     }
 
+    fn probe(&self) -> Result<(), StoreError> {
+        self.tx.prepare_cached("UPDATE meta SET epoch = epoch")?.execute([])?;
+        Ok(())
+    }
+
     fn bury(&self, letter: &NewDeadLetter, body: &mut Body) -> Result<(), StoreError> {
         let body_id = body.kept(self.tx)?;
         self.tx
@@ -179,7 +186,7 @@ impl<'c> Draft<'c> {
             .query_row([id.bytes()], |row| row.get(0))
             .optional()?;
         // A duplicate must not fail on the damage of the first one: what cannot be read is not asked for again.
-        if payload.is_some_and(|payload| rows::results_of(&payload).is_ok_and(|results| results.is_null())) {
+        if payload.is_some_and(|payload| message::results_of(&payload).is_ok_and(|results| results.is_null())) {
             self.open_screening(id, asked_at, subject, None, None)?;
         }
         Ok(())

@@ -1,0 +1,195 @@
+//! The store in MongoDB: one log for every node that uses the same database.
+//!
+//! Each commit is a transaction that changes the one counting document, so commits of all nodes follow each other and positions are
+//! dense. Everything waits for a majority's disk before it is answered or shown.
+
+mod claim;
+mod connect;
+mod documents;
+mod draft;
+mod error;
+mod prune;
+mod read;
+mod receive;
+mod release;
+mod transaction;
+mod writer;
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use futures_util::future::BoxFuture;
+use tokio::{
+    runtime::Runtime,
+    sync::{Semaphore, mpsc, oneshot},
+};
+
+use self::{
+    connect::Collections,
+    error::closed,
+    writer::{Request, SharedSpan},
+};
+use super::{Claimant, Commit, DeadLetter, HistoryPage, HistoryQuery, OpenScreening, Span, Store, StoreError, Write};
+use crate::{
+    config,
+    notification::{NotificationId, entry::Entry},
+};
+
+/// Threads for the driver: one for the commits, one for what is read meanwhile.
+const THREADS: usize = 2;
+
+/// The store in a database. Every call of the driver runs in a task of its own threads, where nobody drops it half way.
+pub struct MongoStore {
+    collections: Collections,
+    writes: mpsc::UnboundedSender<Request>,
+    reads: Arc<Semaphore>,
+    span: SharedSpan,
+    claimant: Mutex<Option<Claimant>>,
+    timeout: Duration,
+    take_over_after: Duration,
+    /// None only while it is dropped.
+    runtime: Option<Runtime>,
+}
+
+impl MongoStore {
+    /// Connects, and makes what is missing there.
+    ///
+    /// # Errors
+    /// Where no primary is found within `store.select_timeout`, where it is no replica set, and where the log is of a newer version.
+    pub async fn open(config: &config::Store, cluster: &config::Cluster) -> Result<Arc<Self>, StoreError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(THREADS)
+            .thread_name("store-mongo")
+            .enable_all()
+            .build()
+            .map_err(|error| StoreError::Unavailable(format!("cannot start its threads: {error}")))?;
+        let connecting = config.clone();
+        let connect = runtime.spawn(async move {
+            let collections = Collections::connect(&connecting).await?;
+            let meta = collections.meta().await?;
+            Ok::<_, StoreError>((collections, meta))
+        });
+        let (collections, meta) = connect.await.map_err(|_| closed())??;
+        let span = SharedSpan::new(meta.span());
+        let (writes, inbox) = mpsc::unbounded_channel();
+        runtime.spawn(writer::run(collections.clone(), span.clone(), config.timeout, inbox));
+        Ok(Arc::new(Self {
+            collections,
+            writes,
+            reads: Arc::new(Semaphore::new(config.read_connections)),
+            span,
+            claimant: Mutex::default(),
+            timeout: config.timeout,
+            take_over_after: cluster.take_over_after,
+            runtime: Some(runtime),
+        }))
+    }
+
+    /// Runs a call of the driver to its end, whether or not anybody waits for it that long.
+    fn call<T, F>(&self, call: impl FnOnce(Collections) -> F) -> BoxFuture<'static, Result<T, StoreError>>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        let timeout = self.timeout;
+        let Some(runtime) = &self.runtime else { return Box::pin(async { Err(closed()) }) };
+        let call = runtime.spawn(call(self.collections.clone()));
+        Box::pin(async move {
+            match tokio::time::timeout(timeout, call).await {
+                Ok(Ok(outcome)) => outcome,
+                Ok(Err(_)) => Err(StoreError::Unavailable("a read was not answered".into())),
+                Err(_) => Err(StoreError::Unavailable(format!("MongoDB has not answered within {timeout:?}"))),
+            }
+        })
+    }
+
+    /// The same for replay and history, of which `store.read_connections` run at once.
+    fn read<T, F>(&self, read: impl FnOnce(Collections) -> F + Send + 'static) -> BoxFuture<'static, Result<T, StoreError>>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        let reads = self.reads.clone();
+        self.call(|collections| async move {
+            let _permit = reads.acquire_owned().await.map_err(|_| closed())?;
+            read(collections).await
+        })
+    }
+}
+
+impl Drop for MongoStore {
+    fn drop(&mut self) {
+        // Not waited for: this may be an async context, where that is not allowed.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl fmt::Debug for MongoStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MongoStore").field("span", &self.span()).finish_non_exhaustive()
+    }
+}
+
+impl Store for MongoStore {
+    fn commit(&self, writes: Vec<Write>) -> BoxFuture<'static, Result<Commit, StoreError>> {
+        let (answer, answered) = oneshot::channel();
+        // Asked here and not in the future: dropping that one must not undo the call.
+        let asked = self.writes.send(Request::Commit(writes, answer)).is_ok();
+        Box::pin(async move { if asked { answered.await.unwrap_or_else(|_| Err(closed())) } else { Err(closed()) } })
+    }
+
+    fn span(&self) -> Span {
+        self.span.get()
+    }
+
+    fn look(&self) -> BoxFuture<'static, Result<Span, StoreError>> {
+        let span = self.span.clone();
+        self.call(|collections| async move {
+            span.advance(collections.look().await?.span());
+            Ok(span.get())
+        })
+    }
+
+    fn read_log(&self, after: u64, limit: usize) -> BoxFuture<'static, Result<Vec<Entry>, StoreError>> {
+        let epoch = self.span().epoch;
+        self.read(move |collections| async move { collections.read_log(epoch, after, limit).await })
+    }
+
+    fn history(&self, query: HistoryQuery) -> BoxFuture<'static, Result<HistoryPage, StoreError>> {
+        let epoch = self.span().epoch;
+        self.read(move |collections| async move { collections.history(epoch, &query).await })
+    }
+
+    fn notification(&self, id: NotificationId) -> BoxFuture<'static, Result<Option<Entry>, StoreError>> {
+        let epoch = self.span().epoch;
+        self.read(move |collections| async move { collections.notification(epoch, id).await })
+    }
+
+    fn take_screenings(&self, claimant: Claimant, limit: usize) -> BoxFuture<'static, Result<Vec<OpenScreening>, StoreError>> {
+        *self.claimant.lock().unwrap_or_else(PoisonError::into_inner) = Some(claimant);
+        let patience = self.take_over_after;
+        self.call(move |collections| async move { collections.take_screenings(claimant, limit, patience).await })
+    }
+
+    fn dead_letters(&self, limit: usize) -> BoxFuture<'static, Result<Vec<DeadLetter>, StoreError>> {
+        self.read(move |collections| async move { collections.dead_letters(limit).await })
+    }
+
+    fn close(&self) -> BoxFuture<'static, ()> {
+        let (closed, told) = oneshot::channel();
+        let claimant = *self.claimant.lock().unwrap_or_else(PoisonError::into_inner);
+        let asked = self.writes.send(Request::Close(claimant, closed)).is_ok();
+        self.reads.close();
+        Box::pin(async move {
+            // Not told: another call has closed it.
+            if asked {
+                let _ = told.await;
+            }
+        })
+    }
+}

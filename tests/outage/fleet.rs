@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use crate::{
-    node::{assert_history, assert_shown, keep, reader, settings, start},
+    node::{assert_history, assert_shown, keep, next_notification, reader, settings, start},
     servers::{Mongod, Redis},
-    support::{Reader, Server, wait_for},
+    support::{Reader, Server, USER, marker, wait_for},
 };
 
 /// Two nodes and what they stand on.
@@ -16,8 +16,9 @@ pub struct Fleet {
     pub nodes: [Server; 2],
     /// An open stream on each node.
     pub readers: [Reader; 2],
+    /// The store.
+    pub mongod: Mongod,
     kept: Vec<String>,
-    _mongod: Mongod,
 }
 
 impl Fleet {
@@ -30,7 +31,7 @@ impl Fleet {
         settings.push(("CLUSTER__LOOK_INTERVAL", look_interval.into()));
         let nodes = [start(&settings), start(&settings)];
         let readers = [reader(&nodes[0]), reader(&nodes[1])];
-        Self { redis, nodes, readers, kept: Vec::new(), _mongod: mongod }
+        Self { redis, nodes, readers, mongod, kept: Vec::new() }
     }
 
     /// Posts a new event to this node until it is acknowledged.
@@ -51,10 +52,10 @@ impl Fleet {
     /// Checks that what comes next on both streams are the last so many events that were kept, in the same bytes.
     pub fn assert_shown(&mut self, events: usize) {
         let new: Vec<_> = self.kept[self.kept.len() - events..].iter().map(String::as_str).collect();
-        let [one, other] = &mut self.readers;
-        let (one, other) = (one.notifications(events), other.notifications(events));
+        let [one, other] =
+            self.readers.each_mut().map(|reader| (0..events).map(|_| next_notification(reader)).collect::<Vec<_>>());
         assert_eq!(one, other);
-        assert_eq!(one.iter().map(|message| crate::support::marker(&message.json)).collect::<Vec<_>>(), new);
+        assert_eq!(one.iter().map(|message| marker(&message.json)).collect::<Vec<_>>(), new);
     }
 
     /// Waits until what is posted to the first node is at the other's reader at once, twice running: of two entries that
@@ -75,7 +76,7 @@ impl Fleet {
         let kept: Vec<_> = self.kept.iter().map(String::as_str).collect();
         for node in &self.nodes {
             assert_history(node, &kept);
-            assert_shown(&mut node.stream(crate::support::USER).after(origin).connect(), &kept);
+            assert_shown(&mut node.stream(USER).after(origin).connect(), &kept);
         }
     }
 

@@ -4,6 +4,7 @@
 
 mod fleet;
 mod node;
+mod node_died;
 mod redis_away;
 mod store_away;
 mod store_failing;

@@ -1,10 +1,10 @@
 //! One node over a MongoDB of its own, with timeouts so short that a story can wait for them.
 
-use std::ops::Deref;
+use std::{ops::Deref, time::Instant};
 
 use crate::{
     servers::Mongod,
-    support::{Answer, Doors, Reader, Server, USER, event, marker, wait_for},
+    support::{Answer, Doors, Message, Next, PATIENCE, Reader, Server, USER, event, marker, wait_for},
 };
 
 /// How the server differs from the defaults, for this MongoDB.
@@ -101,10 +101,29 @@ pub fn reader(doors: &Doors) -> Reader {
     doors.reader(USER)
 }
 
+/// The next message that is no heartbeat. Heartbeats before it are passed over, but not for ever.
+pub fn next(reader: &mut Reader) -> Message {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match reader.next_within(deadline.saturating_duration_since(Instant::now())) {
+            Next::Message(message) if message.kind() == "heartbeat" => {}
+            Next::Message(message) => return message,
+            other => panic!("expected a message, got {other:?}"),
+        }
+    }
+}
+
+/// The next notification, with nothing but heartbeats before it.
+pub fn next_notification(reader: &mut Reader) -> Message {
+    let message = next(reader);
+    assert_eq!(message.kind(), "zone_port_notification", "{}", message.frame);
+    message
+}
+
 /// Checks that these events come next, each once, in this order, and nothing between them but heartbeats.
 pub fn assert_shown(reader: &mut Reader, markers: &[&str]) {
     for expected in markers {
-        assert_eq!(marker(&reader.notification().json), *expected);
+        assert_eq!(marker(&next_notification(reader).json), *expected);
     }
 }
 

@@ -120,10 +120,11 @@ async fn a_fleet_under_kill_9_shows_all_that_was_acknowledged_once_and_in_one_or
     println!(
         "{acknowledged} acknowledged in {entries} entries, {deliveries} deliveries to {READERS} readers over {} connections; \
          kills: {node_kills} of nodes (and {} ends of their own), {mongod_kills} of MongoDB, {redis_kills} of Redis ({} with \
-         its data lost); all caught up {caught_up:?} after the last event",
+         its data lost); an acknowledgement took {} ms at most; all caught up {caught_up:?} after the last event",
         stage.connections.load(Ordering::Relaxed),
         alive.iter().map(|node| node.gave_up).sum::<usize>(),
         redis.losses,
+        stage.longest.load(Ordering::Relaxed),
     );
     assert_eq!(deliveries, entries * READERS);
     assert!(acknowledged > 0 && node_kills > 0 && mongod_kills > 0 && redis_kills > 0, "the run was too short to say anything");

@@ -8,7 +8,7 @@ use std::{
 
 use fastrand::Rng;
 use serde_json::Value;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::{events::event, stage::Stage};
 
@@ -52,6 +52,7 @@ impl Sender {
             [one] => one.clone(),
             many => Value::from(many),
         };
+        let start = Instant::now();
         loop {
             let target = self.target();
             if let Some(answer) = post(&self.client, target, &body).await {
@@ -61,6 +62,7 @@ impl Sender {
                     let id = result["notification_id"].as_str().unwrap_or_else(|| panic!("not kept: {result}"));
                     self.stage.acknowledge(event["event"]["id"].as_str().expect("a marker"), id);
                 }
+                self.stage.longest.fetch_max(start.elapsed().as_millis() as usize, Ordering::Relaxed);
                 return results;
             }
             sleep(Duration::from_millis(self.rng.u64(20..300))).await;

@@ -27,6 +27,8 @@ pub struct Stage {
     pub enough: AtomicBool,
     /// How many entries there are in the end; more than there will ever be until that is known.
     pub total: AtomicUsize,
+    /// The longest that an event took to be acknowledged, milliseconds.
+    pub longest: AtomicUsize,
     /// Entries taken by readers.
     pub deliveries: AtomicUsize,
     /// Streams opened by readers.
@@ -44,6 +46,7 @@ impl Stage {
             acknowledged: Mutex::default(),
             enough: AtomicBool::new(false),
             total: AtomicUsize::new(usize::MAX),
+            longest: AtomicUsize::new(0),
             deliveries: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
         }

@@ -4,7 +4,10 @@ use std::time::{Duration, Instant};
 
 use mongodb::bson::doc;
 
-use crate::node::{Node, assert_shown, assert_stays_open, reader};
+use crate::{
+    node::{Node, assert_shown, assert_stays_open, reader},
+    support::USER,
+};
 
 #[test]
 fn a_store_that_was_killed_refuses_webhooks_keeps_streams_and_comes_back() {
@@ -72,7 +75,7 @@ fn a_primary_that_steps_down_is_waited_for() {
 }
 
 #[test]
-fn a_reader_that_comes_back_during_an_outage_misses_nothing_in_the_end() {
+fn a_reader_that_was_away_during_an_outage_misses_nothing() {
     let mut node = Node::start();
     let mut reader = reader(&node);
     node.keep("before");
@@ -83,7 +86,7 @@ fn a_reader_that_comes_back_during_an_outage_misses_nothing_in_the_end() {
     node.mongod.restart();
     node.wait_for_readiness(200);
     node.keep("after");
-    let mut reader = node.stream(crate::support::USER).after(&last).connect();
+    let mut reader = node.stream(USER).after(&last).connect();
     assert_eq!(reader.start, last);
     assert_shown(&mut reader, &["after"]);
 }

@@ -6,7 +6,10 @@
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
-use mongodb::bson::{Bson, Document, doc};
+use mongodb::{
+    bson::{Bson, Document, doc},
+    options::ReadConcern,
+};
 
 use super::connect::Collections;
 use crate::store::StoreError;
@@ -28,7 +31,7 @@ impl Collections {
                 "transaction.timeInactiveMicros": { "$gt": still },
             } },
         ];
-        let stuck: Vec<Document> = admin.aggregate(stuck).await?.try_collect().await?;
+        let stuck: Vec<Document> = admin.aggregate(stuck).read_concern(ReadConcern::local()).await?.try_collect().await?;
         let sessions: Vec<Bson> = stuck.iter().filter_map(|op| op.get_document("lsid").ok()?.get("id").cloned()).collect();
         if sessions.is_empty() {
             return Ok(());

@@ -177,7 +177,7 @@ impl Transaction {
         match collection.insert_many(&documents).session(&mut self.session).await {
             Ok(_) => Ok(()),
             Err(error) => match duplicate(&error).and_then(|index| writes.get(index)) {
-                Some(write) => Err(Failure::Refused(*write, format!("what it would write is there already: {error}"))),
+                Some(write) => Err(Failure::Refused(*write, format!("what it would write is there already: {}", error.kind))),
                 None => Err(error.into()),
             },
         }

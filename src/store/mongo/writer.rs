@@ -123,13 +123,17 @@ async fn commit(collections: &Collections, span: &SharedSpan, writes: &[Write], 
                 refused.insert(index, reason);
             }
             Err(Failure::Refused(_, reason)) => return Err(StoreError::Refused(reason)),
-            Err(Failure::Transient(error)) if Instant::now() >= deadline => return Err(error.into()),
-            Err(Failure::Transient(_)) => {
-                if Instant::now() >= look_for_stuck {
-                    look_for_stuck = Instant::now() + STUCK_AFTER;
+            Err(Failure::Transient(error)) => {
+                let now = Instant::now();
+                // At the deadline too: the next commit must not meet the same one.
+                if now >= look_for_stuck.min(deadline) {
+                    look_for_stuck = now + STUCK_AFTER;
                     if let Err(error) = collections.free_the_stuck().await {
                         log::warn!(target: "notifications", "event=stuck_transactions_not_seen error={error:?}");
                     }
+                }
+                if now >= deadline {
+                    return Err(error.into());
                 }
                 sleep(LONGEST_PAUSE.mul_f64(fastrand::f64())).await;
             }

@@ -24,6 +24,19 @@ impl Bag {
     pub fn put(&mut self, entries: Vec<Entry>) -> usize {
         self.bytes += entries.iter().map(Entry::size).sum::<usize>();
         self.entries.extend(entries);
+        self.shed()
+    }
+
+    /// Puts entries back that were taken out; says how many have fallen out.
+    pub fn put_back(&mut self, entries: Vec<Entry>) -> usize {
+        for entry in entries.into_iter().rev() {
+            self.bytes += entry.size();
+            self.entries.push_front(entry);
+        }
+        self.shed()
+    }
+
+    fn shed(&mut self) -> usize {
         let mut fallen = 0;
         while self.bytes > MOST_BYTES
             && let Some(oldest) = self.entries.pop_front()
@@ -77,6 +90,8 @@ mod tests {
     fn what_is_taken_is_in_order_and_of_a_bounded_size_but_for_one_that_is_larger_alone() {
         let mut bag = Bag::default();
         assert_eq!(bag.put(vec![entry(1, 600_000), entry(2, 600_000), entry(3, 2_000_000), entry(4, 1)]), 0);
+        let first = bag.take();
+        assert_eq!(bag.put_back(first), 0, "as if it had not been taken");
         for expected in [vec![1], vec![2], vec![3], vec![4], vec![]] {
             assert_eq!(numbers(bag.take()), expected);
         }

@@ -44,8 +44,6 @@ pub struct Courier {
     /// None while it sends.
     publisher: Option<Publisher>,
     out: Way,
-    /// Whether Redis has refused what was sent last; only the next thing that is sent can tell that it no longer does.
-    refused: bool,
     /// None while it listens.
     subscription: Option<Subscription>,
     back: Way,
@@ -79,7 +77,6 @@ impl Courier {
             bag: Bag::default(),
             publisher: Some(bus.publisher()),
             out: Way::default(),
-            refused: false,
             subscription: Some(bus.subscription(epoch)),
             back: Way::default(),
             lost: None,
@@ -135,18 +132,13 @@ impl Courier {
         let entries = self.bag.take();
         let sending = async move {
             let outcome = publisher.publish(&entries).await;
-            (publisher, entries.len(), outcome)
+            (publisher, entries, outcome)
         };
-        ctx.spawn(sending.into_actor(self).map(|(publisher, count, outcome), courier, ctx| {
+        ctx.spawn(sending.into_actor(self).map(|(publisher, entries, outcome), courier, ctx| {
             courier.publisher = Some(publisher);
             match outcome {
-                Ok(()) if count == 0 && courier.refused => {
-                    let wait = courier.out.fails();
-                    ctx.run_later(wait, |courier, ctx| courier.send(ctx));
-                }
                 Ok(()) => {
-                    courier.refused = false;
-                    courier.metrics.bus_published.inc_by(count as u64);
+                    courier.metrics.bus_published.inc_by(entries.len() as u64);
                     courier.out.works();
                     courier.found();
                     if !courier.bag.is_empty() {
@@ -154,14 +146,23 @@ impl Courier {
                     }
                 }
                 Err(error) => {
-                    courier.dropped("lost", count);
-                    courier.refused |= error.is_refusal();
+                    courier.not_sent(entries, &error);
                     let wait = courier.out.fails();
                     courier.lost(&error);
                     ctx.run_later(wait, |courier, ctx| courier.send(ctx));
                 }
             }
         }));
+    }
+
+    /// What was refused is sent again, for that alone tells whether it still is. Else it may be what broke the connection.
+    fn not_sent(&mut self, entries: Vec<Entry>, error: &BusError) {
+        if error.is_refusal() {
+            let fallen = self.bag.put_back(entries);
+            self.dropped("full", fallen);
+        } else {
+            self.dropped("lost", entries.len());
+        }
     }
 
     /// Listens for ever.

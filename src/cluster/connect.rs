@@ -36,7 +36,7 @@ pub enum BusError {
 }
 
 impl BusError {
-    /// Whether Redis is there and says no: a new connection changes nothing then.
+    /// Whether Redis is there and has said no: it is full, or takes no writes.
     pub fn is_refusal(&self) -> bool {
         matches!(self, Self::Redis(error) if matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension))
     }

@@ -33,7 +33,7 @@ impl Publisher {
         let was_open = self.connection.is_some();
         match self.attempt(entries).await {
             // It may have been cut while there was nothing to send.
-            Err(_) if was_open => self.attempt(entries).await,
+            Err(error) if was_open && !error.is_refusal() => self.attempt(entries).await,
             outcome => outcome,
         }
     }

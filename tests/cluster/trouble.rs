@@ -121,8 +121,8 @@ fn a_redis_that_takes_no_writes_is_lost_until_it_takes_one() {
         assert_eq!(here.metric("lookout_bus_connected"), 0.0);
     }
     assert_eq!(stage.redis.ask("CONFIG SET maxmemory 0"), "+OK");
-    here.post_kept(event("test_user|false", "sent"));
     is_found(&here);
+    here.post_kept(event("test_user|false", "sent"));
     all_see_each_once_in_one_order(&mut readers, vec!["sent".into()]);
 }
 

@@ -1,7 +1,7 @@
 //! What was told before its turn: several nodes commit, so news of entries may come in any order, and some may not come at all.
 //!
-//! Entries go on only without a hole. Those behind one are kept for a moment, so that what is missing costs one small read of the store,
-//! and none where it comes by itself meanwhile.
+//! Entries go on only without a hole. Those behind one are kept for a moment, so that what is missing costs one small read of
+//! the store, and none where it comes by itself meanwhile.
 
 use std::collections::BTreeMap;
 

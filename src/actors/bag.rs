@@ -1,5 +1,5 @@
-//! What waits to be sent to other nodes: a bounded bag from which the oldest entries fall out, since others are the first to have read
-//! those from the store.
+//! What waits to be sent to other nodes: a bounded bag out of which the oldest entries fall, since those are the first that
+//! other nodes have read from the store.
 
 use std::collections::VecDeque;
 

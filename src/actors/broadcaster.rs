@@ -1,7 +1,7 @@
 //! Encodes each committed entry once and hands it to every relay, in the order of the log and without a hole.
 //!
-//! It trusts contiguity, not delivery: what was told out of order waits for its turn, and what was not told, by this node or by others,
-//! is read from the store. Nothing waits for such a read: whatever comes next meanwhile goes on.
+//! It trusts contiguity, not delivery: what was told out of order waits for its turn, and what was not told, by this node or by
+//! others, is read from the store. Nothing waits for such a read: whatever comes next meanwhile goes on.
 //!
 //! * receives: `Publish` (archivist, courier)
 //! * sends: `Deliver` to each relay
@@ -123,7 +123,8 @@ impl Broadcaster {
         }
     }
 
-    /// Asks the store how far the log goes: a `Publish` may have been lost with no other behind it, here or on its way from another node.
+    /// Asks the store how far the log goes: a `Publish` may have been lost with no other behind it, here or on its way from
+    /// another node.
     fn look(&mut self, ctx: &mut Context<Self>) {
         if self.looking {
             return;

@@ -1,12 +1,12 @@
 //! Carries committed entries between this node and the others, over the bus.
 //!
-//! It hurries and promises nothing: what it drops, loses or doubles is made good by contiguity and the store. So nobody waits for it,
-//! and it waits for nobody but Redis. Started only where `cluster.kind` is "redis".
+//! It hurries and promises nothing: what it drops, loses or doubles is made good by contiguity and the store. So nobody waits for
+//! it, and it waits for nobody but Redis. Started only where `cluster.kind` is "redis".
 //!
 //! * receives: `Carry` (archivist)
 //! * sends: `Publish` to the broadcaster, with what it has heard; messages to Redis
-//! * when full: the `Carry` is dropped; what was taken out of the mailbox waits in a bag of bounded size, out of which the oldest entries
-//!   fall. Other nodes read from the store what was dropped
+//! * when full: the `Carry` is dropped; what was taken out of the mailbox waits in a bag of bounded size, out of which the oldest
+//!   entries fall. Other nodes read from the store what was dropped
 //! * when it dies: the session supervisor builds it again; nodes read from the store meanwhile
 //! * runs on: the bus thread
 

@@ -46,8 +46,8 @@ impl Subscription {
         Self { bus, epoch, open: None }
     }
 
-    /// What has come since the last call; waits a moment where nothing has. The first call only connects, and so does the one behind an
-    /// error; what was sent before it is not read.
+    /// What has come since the last call; waits a moment where nothing has. The first call only connects, and so does the one
+    /// behind an error; what was sent before it is not read.
     ///
     /// # Errors
     /// Where Redis does not answer, or not what was asked.

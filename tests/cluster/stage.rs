@@ -64,7 +64,8 @@ pub fn markers(reader: &mut Reader, count: usize) -> Vec<String> {
     reader.notifications(count).iter().map(|message| marker(&message.json).to_owned()).collect()
 }
 
-/// Reads as many notifications as there are markers from every reader: each marker once, and the same bytes in the same order for all.
+/// Reads as many notifications as there are markers from every reader: each marker once, and the same bytes in the same order for
+/// all of them.
 pub fn all_see_each_once_in_one_order(readers: &mut [Reader], mut expected: Vec<String>) -> Vec<Message> {
     let seen: Vec<Vec<Message>> = readers.iter_mut().map(|reader| reader.notifications(expected.len())).collect();
     for other in &seen[1..] {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use lookout::{
-    config::{self, StoreKind},
+    config::{self, Config},
     notification::{NotificationId, Timestamp, message, position::Tag},
     store::{NewNotification, Receive, Store, StoreError, Write, embedded::EmbeddedStore},
 };

@@ -40,6 +40,9 @@ use crate::{
 const PRUNE_EVERY: Duration = Duration::from_secs(60);
 /// How often a store that failed is asked whether it takes writes again: without readiness no webhook comes that would tell.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
+/// Bytes of bodies and payloads after which a commit is full: what a store holds back at once is bounded also where each of many
+/// webhooks is large.
+const COMMIT_BYTES: usize = 16 << 20;
 /// Entries removed in one commit, so that webhooks never wait long behind it.
 const PRUNE_AT_ONCE: usize = 500;
 
@@ -191,7 +194,7 @@ impl Archivist {
             return;
         }
         self.committing = true;
-        let group = self.waiting.len().min(self.config.max_commit);
+        let group = group(&self.waiting, self.config.max_commit);
         let (writes, replies): (Vec<Write>, Vec<Reply>) = self.waiting.drain(..group).unzip();
         let commit = self.store.commit(writes).into_actor(self);
         ctx.spawn(commit.map(|outcome, archivist, ctx| {
@@ -257,6 +260,17 @@ impl Archivist {
     }
 }
 
+/// How many writes make the next commit: the first, and those behind it within both bounds.
+fn group(waiting: &VecDeque<(Write, Reply)>, max_writes: usize) -> usize {
+    let mut bytes = 0;
+    let within = waiting.iter().take(max_writes).take_while(|(write, _)| {
+        let first = bytes == 0;
+        bytes += write.bytes().max(1);
+        first || bytes <= COMMIT_BYTES
+    });
+    within.count()
+}
+
 impl Reply {
     /// Whoever has stopped waiting is not told; what was written stays written.
     fn done(self, written: Written) {
@@ -276,5 +290,29 @@ impl Reply {
             Self::Settled(reply) => drop(reply.send(Err(error.clone()))),
             Self::Released(_) | Self::Nobody => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waiting(bytes: &[usize]) -> VecDeque<(Write, Reply)> {
+        let receive = |bytes: &usize| Receive {
+            raw: vec![b'x'; *bytes].into(),
+            received_at: chrono::Utc::now(),
+            notifications: vec![],
+            dead_letters: vec![],
+        };
+        bytes.iter().map(|bytes| (Write::Receive(receive(bytes)), Reply::Nobody)).collect()
+    }
+
+    #[test]
+    fn a_commit_ends_at_its_writes_and_at_its_bytes_and_takes_one_of_any_size() {
+        assert_eq!(group(&waiting(&[1; 5]), 3), 3);
+        assert_eq!(group(&waiting(&[1; 5]), 9), 5);
+        assert_eq!(group(&waiting(&[COMMIT_BYTES - 1, 1, 1]), 9), 2);
+        assert_eq!(group(&waiting(&[COMMIT_BYTES + 1, 1]), 9), 1);
+        assert_eq!(group(&waiting(&[0, COMMIT_BYTES, 1]), 9), 1);
     }
 }

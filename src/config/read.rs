@@ -25,6 +25,8 @@ const STAND_IN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCA
 
 const INSTANT: Duration = Duration::ZERO;
 const SHORTEST: Duration = Duration::from_millis(1);
+/// A claimant gives a sign of life each half second at the latest.
+const SHORTEST_LIFE: Duration = Duration::from_secs(2);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const YEAR: Duration = Duration::from_secs(31_557_600);
@@ -103,7 +105,7 @@ pub(super) fn read(settings: &Settings, folder: &Path, faults: &mut Vec<Fault>) 
             stream: r.text("cluster.stream", units::name),
             max_len: r.number("cluster.max_len", 1..=10_000_000),
             look_interval: r.duration("cluster.look_interval", SHORTEST..=HOUR),
-            take_over_after: r.duration("cluster.take_over_after", INSTANT..=HOUR),
+            take_over_after: r.duration("cluster.take_over_after", SHORTEST_LIFE..=HOUR),
         },
         admin: Admin { bind: r.address("admin.bind") },
         log: Log {

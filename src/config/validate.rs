@@ -13,6 +13,9 @@ use super::{
 /// The longest retry schedule among webhook senders is a little over three days.
 const LONGEST_RETRY: Duration = Duration::from_secs(4 * 24 * 3600);
 
+/// MongoDB keeps a body in one document of 16 MiB.
+const MONGODB_BODY: usize = 15 << 20;
+
 /// Bodies in memory beyond this are more than a small machine has.
 const MUCH_MEMORY: usize = 2 << 30;
 
@@ -44,6 +47,11 @@ pub(super) fn check_together(config: &Config, settings: &Settings, faults: &mut 
         config.cluster.kind == ClusterKind::Redis && config.store.kind == StoreKind::Embedded,
         &["cluster.kind", "store.kind"],
         "nodes of a cluster share their store, which one in a file cannot be; set store.kind to \"mongodb\"",
+    );
+    check.refuse_if(
+        config.store.kind == StoreKind::MongoDb && config.ingest.max_body > MONGODB_BODY,
+        &["ingest.max_body", "store.kind"],
+        "MongoDB takes no document over 16 MiB: with store.kind \"mongodb\" a body may have 15MiB at most",
     );
     let wildcard = cors.allowed_origins.iter().any(|origin| origin == "*");
     check.refuse_if(

@@ -71,6 +71,18 @@ pub enum Write {
     Probe,
 }
 
+impl Write {
+    /// Bytes that it brings along, about.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Receive(receive) => {
+                receive.raw.len() + receive.notifications.iter().map(|new| new.payload.len()).sum::<usize>()
+            }
+            Self::Settle { .. } | Self::ReleaseOverdue { .. } | Self::Prune { .. } | Self::Probe => 0,
+        }
+    }
+}
+
 /// One webhook body. It is kept where anything of it is, and where it brought a known fact in other bytes: not for the same
 /// bytes again, nor for the same delivery, nor for nothing. It goes with the last notification or dead letter that it brought.
 ///

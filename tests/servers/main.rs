@@ -48,6 +48,8 @@ async fn mongod_runs_transactions_and_ends_in_order() {
     assert_eq!(kept.count_documents(doc! {}).await.unwrap(), 0);
     session.commit_transaction().await.unwrap();
     mongod.stop();
+    let alone = Mongod::start_alone();
+    assert!(!alone.command(doc! { "hello": 1 }).contains_key("setName"));
     mongod.restart();
     assert_eq!(collection(&mongod).await.count_documents(doc! {}).await.unwrap(), 1);
 }

@@ -15,14 +15,13 @@ use super::process::{Process, free_port};
 pub struct Mongod {
     process: Process,
     port: u16,
+    replica_set: bool,
 }
 
 impl Mongod {
     /// Starts one without data, and waits until it takes writes.
     pub fn start() -> Self {
-        let mut mongod = Self { process: Process::new("mongod", Signal::SIGKILL), port: free_port() };
-        std::fs::create_dir(mongod.process.folder().join("data")).expect("a folder for its data");
-        mongod.spawn();
+        let mut mongod = Self::spawned(true);
         let member = doc! { "_id": 0, "host": format!("127.0.0.1:{}", mongod.port) };
         let initiate = doc! { "replSetInitiate": { "_id": "rs0", "members": [member] } };
         let port = mongod.port;
@@ -31,9 +30,23 @@ impl Mongod {
         mongod
     }
 
-    /// Where it is, for a client that knows replica sets.
+    /// Starts one that is no replica set, as `mongod` without options is.
+    pub fn start_alone() -> Self {
+        let mut mongod = Self::spawned(false);
+        mongod.wait_until_writable();
+        mongod
+    }
+
+    fn spawned(replica_set: bool) -> Self {
+        let mut mongod = Self { process: Process::new("mongod", Signal::SIGKILL), port: free_port(), replica_set };
+        std::fs::create_dir(mongod.process.folder().join("data")).expect("a folder for its data");
+        mongod.spawn();
+        mongod
+    }
+
+    /// Where it is.
     pub fn uri(&self) -> String {
-        format!("mongodb://127.0.0.1:{}/?replicaSet=rs0", self.port)
+        format!("mongodb://127.0.0.1:{}/", self.port)
     }
 
     /// Starts it again on the same data and port, and waits until it takes writes.
@@ -88,7 +101,10 @@ impl Mongod {
         let binary = Path::new(env!("CARGO_MANIFEST_DIR")).join(".test-tools/mongod/fiftyone/db/bin/mongod");
         let mut mongod = Command::new(binary);
         mongod.args(["--dbpath", "data", "--bind_ip", "127.0.0.1", "--nounixsocket", "--port", &self.port.to_string()]);
-        mongod.args(["--replSet", "rs0", "--oplogSize", "16", "--wiredTigerCacheSizeGB", "0.25"]);
+        mongod.args(["--wiredTigerCacheSizeGB", "0.25"]);
+        if self.replica_set {
+            mongod.args(["--replSet", "rs0", "--oplogSize", "16"]);
+        }
         mongod.args(["--networkMessageCompressors", "disabled", "--setParameter", "enableTestCommands=1"]);
         mongod.args(["--setParameter", "diagnosticDataCollectionEnabled=false"]);
         self.process.start(mongod);

@@ -11,7 +11,7 @@ use std::{
 
 use futures_util::future::BoxFuture;
 use lookout::{
-    config::{self, StoreKind},
+    config::{self, Config},
     store::{NewNotification, Receive, Store, StoreError, Write, embedded::EmbeddedStore},
 };
 use rusqlite::Connection;

@@ -2,13 +2,23 @@
 //!
 //! The contract is written once: a new store brings a [`story::Place`] and passes it to `contract!`.
 
-#![allow(clippy::unwrap_used, reason = "all of this is test code, also what stands outside of the test functions")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "all of this is test code, also what stands outside of the test functions"
+)]
 
 mod contract;
 mod embedded;
 mod history;
 mod model;
+#[cfg(feature = "server-tests")]
+mod mongo;
 mod prune;
+#[cfg(feature = "server-tests")]
+#[path = "../servers/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "not every target needs every server")]
+mod servers;
 mod story;
 mod trouble;
 
@@ -31,41 +41,50 @@ macro_rules! contract {
     };
 }
 
-contract! {
-    in_a_file, crate::embedded::TempFile::new();
-    contract:
-        entries_of_a_commit_are_dense_and_in_the_order_of_its_writes
-        a_new_log_is_empty_and_has_its_epoch
-        a_post_with_a_known_delivery_key_is_a_duplicate
-        a_post_with_a_known_fact_key_is_a_duplicate
-        a_duplicate_within_one_commit_is_found
-        posts_without_keys_are_never_duplicates
-        a_waiting_notification_is_in_the_log_only_when_settled
-        an_overdue_screening_is_released_as_pending_and_updated_later
-        the_oldest_overdue_are_released_first_and_at_most_the_limit
-        a_screening_is_settled_once
-        a_duplicate_that_asks_for_screening_opens_it_once
-        a_duplicate_of_an_answered_or_waiting_notification_opens_nothing
-        screenings_are_taken_in_the_order_of_arrival_and_once_by_each_claimant
-        a_probe_changes_nothing
-        dead_letters_are_listed_newest_first
-        everything_is_there_after_a_restart
-        a_dropped_future_does_not_stop_its_commit
-        calls_behind_close_fail;
-    history:
-        pages_from_the_newest_meet_every_notification_once
-        pages_behind_a_place_are_oldest_first_and_say_the_newest
-        an_owner_sees_only_their_own
-        updates_are_no_rows_of_history_but_their_results_are_shown
-        a_notification_is_found_when_released_and_not_before;
-    prune:
-        the_oldest_go_first_and_the_rest_stays_dense
-        the_newest_entry_always_stays
-        nothing_from_an_open_screening_on_is_removed
-        what_was_pruned_may_come_again
-        dead_letters_age_too;
-    trouble:
-        a_write_that_is_refused_leaves_nothing_and_costs_no_other
-        a_payload_that_cannot_be_read_goes_out_as_it_is_and_its_result_follows
-        pages_and_releases_end_at_their_bytes_and_take_one_entry_of_any_size;
+/// The clauses, once for all stores.
+macro_rules! every_clause {
+    ($store:ident, $place:expr) => {
+        contract! {
+            $store, $place;
+            contract:
+                entries_of_a_commit_are_dense_and_in_the_order_of_its_writes
+                a_new_log_is_empty_and_has_its_epoch
+                a_post_with_a_known_delivery_key_is_a_duplicate
+                a_post_with_a_known_fact_key_is_a_duplicate
+                a_duplicate_within_one_commit_is_found
+                posts_without_keys_are_never_duplicates
+                a_waiting_notification_is_in_the_log_only_when_settled
+                an_overdue_screening_is_released_as_pending_and_updated_later
+                the_oldest_overdue_are_released_first_and_at_most_the_limit
+                a_screening_is_settled_once
+                a_duplicate_that_asks_for_screening_opens_it_once
+                a_duplicate_of_an_answered_or_waiting_notification_opens_nothing
+                screenings_are_taken_in_the_order_of_arrival_and_once_by_each_claimant
+                a_probe_changes_nothing
+                dead_letters_are_listed_newest_first
+                everything_is_there_after_a_restart
+                a_dropped_future_does_not_stop_its_commit
+                calls_behind_close_fail;
+            history:
+                pages_from_the_newest_meet_every_notification_once
+                pages_behind_a_place_are_oldest_first_and_say_the_newest
+                an_owner_sees_only_their_own
+                updates_are_no_rows_of_history_but_their_results_are_shown
+                a_notification_is_found_when_released_and_not_before;
+            prune:
+                the_oldest_go_first_and_the_rest_stays_dense
+                the_newest_entry_always_stays
+                nothing_from_an_open_screening_on_is_removed
+                what_was_pruned_may_come_again
+                dead_letters_age_too;
+            trouble:
+                a_write_that_is_refused_leaves_nothing_and_costs_no_other
+                a_payload_that_cannot_be_read_goes_out_as_it_is_and_its_result_follows
+                pages_and_releases_end_at_their_bytes_and_take_one_entry_of_any_size;
+        }
+    };
 }
+
+every_clause!(in_a_file, crate::embedded::TempFile::new());
+#[cfg(feature = "server-tests")]
+every_clause!(in_mongodb, crate::mongo::Database::new());

@@ -59,7 +59,7 @@ fn a_value_that_a_key_cannot_have_is_refused_by_name() {
         ("cluster.stream", "''", "must not be empty"),
         ("cluster.max_len", "0", "must be 1 to 10000000, is 0"),
         ("cluster.look_interval", "'0s'", "must be 1ms to 1h, is 0s"),
-        ("cluster.take_over_after", "'2h'", "must be 0s to 1h, is 2h"),
+        ("cluster.take_over_after", "'1s'", "must be 2s to 1h, is 1s"),
         ("log.level", "'loud'", "must be one of \"error\", \"warn\", \"info\", \"debug\", \"trace\", is \"loud\""),
         ("log.format", "'xml'", "must be one of \"text\", \"json\""),
         ("mailbox.webhook_handler", "0", "must be 1 to 65536, is 0"),
@@ -184,7 +184,7 @@ fn unknown_names_are_refused_with_what_was_meant() {
         ("[server]\nqueue_size = 1", "server.queue_size (lookout.toml): unknown, did you mean stream.queue_size?"),
         ("queue_size = 1", "queue_size (lookout.toml): unknown, did you mean stream.queue_size?"),
         ("[steam]\nqueue_size = 1\nretry = '1s'", "steam (lookout.toml): unknown, did you mean [stream]?"),
-        ("[cluster]\nkind = 'redis'", "cluster (lookout.toml): unknown"),
+        ("[fleet]\nkind = 'redis'", "fleet (lookout.toml): unknown"),
         ("[stream]\nzzz = 1", "stream.zzz (lookout.toml): unknown"),
         ("[ingest.signature]\nscheme = 'none'", "ingest.signature (lookout.toml): unknown"),
         ("\"a\\nb\" = 1", "a\\nb (lookout.toml): unknown"),
@@ -197,7 +197,7 @@ fn unknown_names_are_refused_with_what_was_meant() {
         ("LOOKOUT__STEAM__QUEUE_SISE", "steam.queue_sise", meant),
         ("LOOKOUT__stream__queue_size", "stream.queue_size", meant),
         ("LOOKOUT__INGEST__SIGNATURE__SCHEME", "ingest.signature.scheme", ""),
-        ("LOOKOUT__STREAM", "stream", ""),
+        ("LOOKOUT__STREAM", "stream", ", did you mean LOOKOUT__CLUSTER__STREAM?"),
         ("LOOKOUT__", "", ""),
     ] {
         let faults = load_variables(&[(name, "1")]).unwrap_err();
@@ -269,9 +269,11 @@ fn a_connection_string_is_never_shown() {
 }
 
 #[test]
-fn a_cluster_needs_a_store_that_can_be_shared() {
+fn what_the_kind_of_store_cannot_do_is_refused() {
     let lines = fault_lines("[cluster]\nkind = 'redis'\n", &[]);
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert!(lines[0].contains("set store.kind to \"mongodb\""), "{lines:?}");
+    let lines = fault_lines("[ingest]\nmax_body = '16MiB'\n[store]\nkind = 'mongodb'\n", &[]);
+    assert!(lines.len() == 1 && lines[0].contains("15MiB at most"), "{lines:?}");
     assert!(load("[cluster]\nkind = 'redis'\n[store]\nkind = 'mongodb'\n", &[]).is_ok());
 }

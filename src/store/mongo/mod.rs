@@ -15,6 +15,7 @@ mod read;
 mod reader;
 mod receive;
 mod release;
+mod threads;
 mod transaction;
 mod writer;
 
@@ -25,14 +26,12 @@ use std::{
 };
 
 use futures_util::future::BoxFuture;
-use tokio::{
-    runtime::Runtime,
-    sync::{Semaphore, mpsc, oneshot},
-};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use self::{
     connect::Collections,
     error::closed,
+    threads::Threads,
     writer::{Request, SharedSpan},
 };
 pub use self::{export::MongoSource, import::MongoTarget, reader::MongoReader};
@@ -41,9 +40,6 @@ use crate::{
     config,
     notification::{NotificationId, entry::Entry},
 };
-
-/// Threads for the driver: one for the commits, one for what is read meanwhile.
-const THREADS: usize = 2;
 
 /// The store in a database. Every call of the driver runs in a task of its own threads, where nobody drops it half way.
 pub struct MongoStore {
@@ -54,8 +50,7 @@ pub struct MongoStore {
     claimant: Mutex<Option<Claimant>>,
     timeout: Duration,
     take_over_after: Duration,
-    /// None only while it is dropped.
-    runtime: Option<Runtime>,
+    threads: Threads,
 }
 
 impl MongoStore {
@@ -64,23 +59,18 @@ impl MongoStore {
     /// # Errors
     /// Where no primary is found within `store.select_timeout`, where it is no replica set, and where the log is of a newer version.
     pub async fn open(config: &config::Store, cluster: &config::Cluster) -> Result<Arc<Self>, StoreError> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(THREADS)
-            .thread_name("store-mongo")
-            .enable_all()
-            .build()
-            .map_err(|error| StoreError::Unavailable(format!("cannot start its threads: {error}")))?;
+        let threads = Threads::start()?;
         let connecting = config.clone();
-        let connect = runtime.spawn(async move {
+        let connect = threads.spawn(async move {
             let collections = Collections::connect(&connecting).await?;
             let meta = collections.meta().await?;
             collections.require_finished(&meta)?;
             Ok::<_, StoreError>((collections, meta))
         });
-        let (collections, meta) = connect.await.map_err(|_| closed())??;
+        let (collections, meta) = connect.ok_or_else(closed)?.await.map_err(|_| closed())??;
         let span = SharedSpan::new(meta.span());
         let (writes, inbox) = mpsc::unbounded_channel();
-        runtime.spawn(writer::run(collections.clone(), span.clone(), config.timeout, inbox));
+        threads.spawn(writer::run(collections.clone(), span.clone(), config.timeout, inbox));
         Ok(Arc::new(Self {
             collections,
             writes,
@@ -89,7 +79,7 @@ impl MongoStore {
             claimant: Mutex::default(),
             timeout: config.timeout,
             take_over_after: cluster.take_over_after,
-            runtime: Some(runtime),
+            threads,
         }))
     }
 
@@ -100,9 +90,9 @@ impl MongoStore {
         F: Future<Output = Result<T, StoreError>> + Send + 'static,
     {
         let timeout = self.timeout;
-        let Some(runtime) = &self.runtime else { return Box::pin(async { Err(closed()) }) };
-        let call = runtime.spawn(call(self.collections.clone()));
+        let call = self.threads.spawn(call(self.collections.clone()));
         Box::pin(async move {
+            let Some(call) = call else { return Err(closed()) };
             match tokio::time::timeout(timeout, call).await {
                 Ok(Ok(outcome)) => outcome,
                 Ok(Err(_)) => Err(StoreError::Unavailable("a read was not answered".into())),
@@ -122,15 +112,6 @@ impl MongoStore {
             let _permit = reads.acquire_owned().await.map_err(|_| closed())?;
             read(collections).await
         })
-    }
-}
-
-impl Drop for MongoStore {
-    fn drop(&mut self) {
-        // Not waited for: this may be an async context, where that is not allowed.
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
     }
 }
 

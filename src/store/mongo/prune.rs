@@ -57,6 +57,7 @@ impl Draft<'_> {
             self.tx.delete(&collections.log, doomed.iter().map(|entry| entry.n).collect()).await?;
             let gone: Vec<ObjectId> =
                 doomed.iter().filter(|entry| entry.kind == NOTIFICATION).map(|entry| entry.notification).collect();
+            self.seen.retain(|_, id| !gone.contains(id));
             let retold = doc! { "notification": { "$in": gone } };
             let told: Vec<RetoldDocument> = self.tx.find(&collections.retold, retold.clone(), FindOptions::default()).await?;
             self.tx.delete_all(&collections.retold, retold).await?;

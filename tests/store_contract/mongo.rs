@@ -1,0 +1,166 @@
+//! The contract against a real MongoDB, and what only a store in a database can do wrong.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::future::BoxFuture;
+use lookout::{
+    config::{Cluster, Config, Secret, Store as StoreConfig},
+    store::{Claimant, NewNotification, Receive, Store, StoreError, Write, Written, mongo::MongoStore},
+};
+use mongodb::bson::{Document, doc};
+
+use crate::{servers::Mongod, story::*};
+
+/// A database of its own in a server that the tests of this process share for as long as one of them runs.
+pub struct Database {
+    server: Arc<Mutex<Mongod>>,
+    name: String,
+    cluster: Cluster,
+}
+
+impl Database {
+    pub fn new() -> Self {
+        static SERVER: Mutex<Weak<Mutex<Mongod>>> = Mutex::new(Weak::new());
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let mut shared = SERVER.lock().unwrap_or_else(PoisonError::into_inner);
+        let server = shared.upgrade().unwrap_or_else(|| Arc::new(Mutex::new(Mongod::start())));
+        *shared = Arc::downgrade(&server);
+        let name = format!("contract_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        // Every claimant is dead at once, so that the next one sees all that is open.
+        Self { server, name, cluster: Cluster { take_over_after: Duration::ZERO, ..Config::defaults().cluster } }
+    }
+
+    pub fn server(&self) -> MutexGuard<'_, Mongod> {
+        self.server.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn config(&self) -> StoreConfig {
+        let (uri, database) = (Secret::new(self.server().uri()), self.name.clone());
+        StoreConfig { uri, database, ..Config::defaults().store }
+    }
+
+    async fn node(&self) -> Arc<dyn Store> {
+        MongoStore::open(&self.config(), &self.cluster).await.unwrap()
+    }
+}
+
+impl Place for Database {
+    fn open(&self) -> BoxFuture<'_, Arc<dyn Store>> {
+        Box::pin(self.node())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commits_of_several_nodes_follow_each_other_without_a_hole() {
+    let place = Database::new();
+    let mut nodes = Vec::new();
+    for node in 0..3_u32 {
+        let store = place.node().await;
+        nodes.push(tokio::spawn(async move {
+            let mut made = Vec::new();
+            for round in 0..20 {
+                let number = node * 1_000 + round * 10;
+                // The second event is told by every node.
+                let told = NewNotification { fact_key: Some(fact(round as u8)), ..event(number + 2) };
+                made.extend(commit(&store, vec![receive(1, vec![event(number + 1), told])]).await.entries);
+            }
+            made
+        }));
+    }
+    let mut made = Vec::new();
+    for node in nodes {
+        let own = node.await.unwrap();
+        assert!(own.is_sorted_by_key(|entry| entry.position.n));
+        made.extend(own);
+    }
+    made.sort_by_key(|entry| entry.position.n);
+    assert_eq!(numbers(&made), (1..=80).collect::<Vec<_>>(), "60 events of one node each, 20 of all three");
+    assert_eq!(log(&place.node().await).await, made);
+}
+
+#[tokio::test]
+async fn what_another_node_commits_is_seen_at_the_next_look() {
+    let place = Database::new();
+    let (here, there) = (place.node().await, place.node().await);
+    let made = commit(&there, vec![receive(1, vec![event(1), event(2)])]).await;
+    assert_eq!(here.span().newest, None);
+    assert_eq!(here.look().await.unwrap(), there.span());
+    assert_eq!(here.span(), there.span());
+    assert_eq!(log(&here).await, made.entries);
+    assert_eq!(numbers(&commit(&here, vec![receive(1, vec![event(3)])]).await.entries), [3]);
+    commit(&there, vec![prune(99, 2)]).await;
+    assert_eq!(here.look().await.unwrap().oldest.map(|oldest| oldest.n), Some(3));
+}
+
+#[tokio::test]
+async fn a_screening_is_taken_once_until_its_claimant_is_dead_or_gone() {
+    let mut place = Database::new();
+    place.cluster.take_over_after = Duration::from_secs(3_600);
+    let (here, there) = (place.node().await, place.node().await);
+    commit(&here, vec![receive(1, (1..=4).map(screened).collect())]).await;
+    let taken = async |store: &Arc<dyn Store>, claimant, limit| {
+        store.take_screenings(claimant, limit).await.unwrap().iter().map(|open| open.id).collect::<Vec<_>>()
+    };
+    let (first, second) = (Claimant::new(), Claimant::new());
+    assert_eq!(taken(&here, first, 3).await, [id(1), id(2), id(3)]);
+    assert_eq!(taken(&there, second, 9).await, [id(4)]);
+    assert_eq!(taken(&there, second, 9).await, []);
+    here.close().await;
+    assert_eq!(taken(&there, second, 9).await, [id(1), id(2), id(3)], "it has given them back");
+    place.cluster.take_over_after = Duration::ZERO;
+    assert_eq!(taken(&place.node().await, first, 9).await, [id(1), id(2), id(3), id(4)], "who was not seen is dead");
+}
+
+#[tokio::test]
+async fn a_log_of_a_newer_version_is_refused_and_left_alone() {
+    let place = Database::new();
+    place.node().await.close().await;
+    let config = place.config();
+    let client = mongodb::Client::with_uri_str(config.uri.expose()).await.unwrap();
+    let meta = client.database(&place.name).collection::<Document>("meta");
+    meta.update_one(doc! {}, doc! { "$set": { "schema": 99_i64 } }).await.unwrap();
+    let refused = MongoStore::open(&config, &place.cluster).await.unwrap_err();
+    assert!(matches!(refused, StoreError::TooNew { found: 99, .. }), "{refused}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_is_told_soon_and_by_a_message_without_the_password() {
+    let config = StoreConfig {
+        uri: Secret::new(format!("mongodb://ana:s3cret@127.0.0.1:{}", crate::servers::free_port())),
+        select_timeout: Duration::from_millis(200),
+        ..Config::defaults().store
+    };
+    let refused = MongoStore::open(&config, &Config::defaults().cluster).await.unwrap_err().to_string();
+    assert!(refused.contains("Server selection timeout") && !refused.contains("s3cret"), "{refused}");
+    let config = StoreConfig { uri: Secret::new("mongodb://ana:s3/cret@host"), ..config };
+    let refused = MongoStore::open(&config, &Config::defaults().cluster).await.unwrap_err().to_string();
+    assert!(refused.contains("store.uri cannot be used") && !refused.contains("cret@"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_server_without_a_replica_set_is_refused() {
+    let server = Mongod::start_alone();
+    let config = StoreConfig { uri: Secret::new(server.uri()), ..Config::defaults().store };
+    let refused = MongoStore::open(&config, &Config::defaults().cluster).await.unwrap_err().to_string();
+    assert!(refused.contains("without a replica set"), "{refused}");
+}
+
+#[tokio::test]
+async fn what_no_document_can_hold_is_refused_alone() {
+    let store = Database::new().node().await;
+    let large = Write::Receive(Receive {
+        raw: vec![b'r'; 16 << 20].into(),
+        received_at: at(1),
+        notifications: vec![event(1)],
+        dead_letters: vec![],
+    });
+    let done = commit(&store, vec![receive(1, vec![event(2)]), large, receive(1, vec![event(3)])]).await;
+    assert!(matches!(&done.written[1], Written::Refused(reason) if reason.contains("16777216 bytes")), "{:?}", done.written[1]);
+    assert_eq!(ids(&done.entries), [id(2), id(3)]);
+}

@@ -126,7 +126,8 @@ impl<R: BufRead> Lines<R> {
 }
 
 fn parse<'l, T: Deserialize<'l>>(line: &'l [u8], number: u64) -> Result<T, TransferError> {
-    let mut json = serde_json::Deserializer::from_slice(line);
+    // Without its end, which would otherwise be the fault of a line that was torn within a text.
+    let mut json = serde_json::Deserializer::from_slice(line.trim_ascii_end());
     let parsed = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let field = Some(error.path().to_string()).filter(|path| path != ".");
         (field, error.into_inner())

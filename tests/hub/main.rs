@@ -6,6 +6,7 @@ mod support;
 
 mod admin;
 mod crash;
+mod deploy;
 mod history;
 mod hostile;
 mod house;

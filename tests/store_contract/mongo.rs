@@ -21,7 +21,7 @@ use crate::{servers::Mongod, story::*};
 pub struct Database {
     server: Arc<Mutex<Mongod>>,
     name: String,
-    cluster: Cluster,
+    pub cluster: Cluster,
 }
 
 impl Database {

@@ -37,8 +37,25 @@ pub(super) struct Collections {
 }
 
 impl Collections {
-    /// Connects, checks that transactions work there, and makes what is missing.
+    /// Connects, and makes what is missing there but for the counters.
     pub async fn connect(config: &config::Store) -> Result<Self, StoreError> {
+        let collections = Self::reach(config).await?;
+        collections.make_indexes().await?;
+        Ok(collections)
+    }
+
+    /// Connects to a log that is there, and makes nothing.
+    pub async fn existing(config: &config::Store) -> Result<(Self, Meta), StoreError> {
+        let collections = Self::reach(config).await?;
+        let Some(meta) = collections.meta.find_one(doc! { "_id": META }).await? else {
+            return Err(StoreError::Unavailable(format!("{} holds no log", collections.name())));
+        };
+        let meta = collections.known(meta)?;
+        Ok((collections, meta))
+    }
+
+    /// Connects, and checks that transactions work there.
+    async fn reach(config: &config::Store) -> Result<Self, StoreError> {
         let mut options = ClientOptions::parse(config.uri.expose()).await.map_err(|_| {
             // The driver's words may hold a part of the string, and with it of the password.
             let reason = "store.uri cannot be used: check its hosts, its options and the percent-encoding of its password";
@@ -56,7 +73,7 @@ impl Collections {
         let client = Client::with_options(options)?;
         let database = client.database(&config.database);
         require_replica_set(&database).await?;
-        let collections = Self {
+        Ok(Self {
             meta: database.collection("meta"),
             log: database.collection("log"),
             body: database.collection("body"),
@@ -66,9 +83,12 @@ impl Collections {
             claimant: database.collection("claimant"),
             client,
             app_name,
-        };
-        collections.make_indexes().await?;
-        Ok(collections)
+        })
+    }
+
+    /// What an operator calls it.
+    pub fn name(&self) -> String {
+        format!("the MongoDB database {}", self.meta.namespace().db)
     }
 
     async fn make_indexes(&self) -> Result<(), StoreError> {
@@ -101,6 +121,7 @@ impl Collections {
             newest: None,
             screenings: 0,
             letters: 0,
+            import: None,
         };
         let made = match self.meta.find_one(doc! { "_id": META }).await? {
             Some(meta) => meta,
@@ -111,11 +132,22 @@ impl Collections {
                 Err(error) => return Err(error.into()),
             },
         };
-        if made.schema > SCHEMA {
-            let path = format!("the MongoDB database {}", self.meta.namespace().db);
-            return Err(StoreError::TooNew { path, found: made.schema, known: SCHEMA });
+        self.known(made)
+    }
+
+    fn known(&self, meta: Meta) -> Result<Meta, StoreError> {
+        if meta.schema > SCHEMA {
+            return Err(StoreError::TooNew { path: self.name(), found: meta.schema, known: SCHEMA });
         }
-        Ok(made)
+        Ok(meta)
+    }
+
+    /// A log into which an import is under way is only a part of one.
+    pub fn require_finished(&self, meta: &Meta) -> Result<(), StoreError> {
+        match meta.import {
+            None => Ok(()),
+            Some(_) => Err(StoreError::Unfinished { store: self.name() }),
+        }
     }
 
     /// The counters as they are now.

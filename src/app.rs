@@ -34,6 +34,7 @@ use crate::{
     http::{
         admin::{ActorKind, Readiness},
         listen::{BindError, Listeners, Routes, listen},
+        signature::Signature,
         stream::Streams,
         webhook::Ingest,
     },
@@ -145,6 +146,7 @@ impl App {
         let ingest = Ingest {
             config: config.ingest.clone(),
             permits: permits.clone(),
+            signature: Signature::new(&config.ingest.signature),
             handler: lines.webhook_handler.clone(),
             metrics: metrics.clone(),
             readiness: readiness.clone(),

@@ -33,6 +33,8 @@ pub struct Metrics {
     pub relay_full: Counter,
     /// Webhook answers, by `status`.
     pub webhook_answers: Labelled,
+    /// Webhooks that did not prove whose they are, by `cause`.
+    pub signature_failures: Labelled,
     /// Events that were there before.
     pub duplicates: Counter,
     /// Bodies and items that could not be used.
@@ -74,6 +76,7 @@ impl Metrics {
             replayed_entries: register!("replayed_entries", "Entries sent from memory or the store instead of live", Counter),
             relay_full: register!("relay_full", "Broadcasts that found a relay's mailbox full", Counter),
             webhook_answers: register!("webhook_answers", "Webhook answers", Labelled),
+            signature_failures: register!("signature_failures", "Webhooks that did not prove whose they are", Labelled),
             duplicates: register!("duplicates", "Events that were there before", Counter),
             dead_letters: register!("dead_letters", "Bodies and items that could not be used", Counter),
             unrouted: register!("unrouted", "Notifications that name nobody", Counter),

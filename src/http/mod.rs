@@ -12,6 +12,7 @@ pub mod cors;
 pub mod history;
 pub mod listen;
 pub mod page;
+pub mod signature;
 pub mod stream;
 pub mod watched;
 pub mod webhook;

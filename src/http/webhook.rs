@@ -14,6 +14,7 @@ use tokio::sync::{Semaphore, oneshot};
 use super::{
     admin::Readiness,
     answer::{json, refused, store_refusal},
+    signature::{Cause, Delivery, Signature},
 };
 use crate::{
     actors::{
@@ -34,6 +35,8 @@ pub struct Ingest {
     pub config: config::Ingest,
     /// One permit for each webhook between its first body byte and its commit; closed when the hub stops.
     pub permits: Arc<Semaphore>,
+    /// Tells who is believed.
+    pub signature: Signature,
     /// Reads bodies.
     pub handler: Line<WebhookHandler>,
     /// Counters.
@@ -53,6 +56,9 @@ pub async fn receive(request: HttpRequest, payload: web::Payload, ingest: web::D
 }
 
 async fn take(request: &HttpRequest, payload: web::Payload, ingest: &Ingest) -> Result<Answer, Refusal> {
+    // Before a permit and the body: a stranger costs neither.
+    let now = u64::try_from(chrono::Utc::now().timestamp()).unwrap_or_default();
+    let claim = ingest.signature.claim(request.headers(), now).map_err(|cause| disbelieved(cause, &ingest.metrics))?;
     let Ok(permit) = ingest.permits.clone().try_acquire_owned() else {
         let stopping = ingest.readiness.stopping.load(Ordering::Relaxed);
         return Err(if stopping {
@@ -62,8 +68,12 @@ async fn take(request: &HttpRequest, payload: web::Payload, ingest: &Ingest) -> 
         });
     };
     let body = read_body(request, payload, &ingest.config).await?;
+    let headers = match ingest.signature.prove(claim, &body).map_err(|cause| disbelieved(cause, &ingest.metrics))? {
+        Delivery::AsTold => delivery_headers(request),
+        Delivery::Id(id) => DeliveryHeaders { delivery_id: Some(id) },
+    };
     let (reply, answer) = oneshot::channel();
-    let webhook = Webhook { body, headers: delivery_headers(request), received_at: chrono::Utc::now(), permit, reply };
+    let webhook = Webhook { body, headers, received_at: chrono::Utc::now(), permit, reply };
     ingest.handler.try_send(webhook).map_err(|_| busy("busy", "The webhook handler's mailbox is full."))?;
     match tokio::time::timeout(ingest.config.answer_timeout, answer).await {
         Ok(Ok(answer)) => answer.map_err(|error| store_refusal(&error)),
@@ -74,6 +84,13 @@ async fn take(request: &HttpRequest, payload: web::Payload, ingest: &Ingest) -> 
 
 fn busy(code: &'static str, message: &'static str) -> Refusal {
     Refusal::busy(code, message, 1)
+}
+
+/// One answer whatever the cause: it must not tell how near a guess was. Nothing of the webhook is kept.
+fn disbelieved(cause: Cause, metrics: &Metrics) -> Refusal {
+    metrics.signature_failures.get_or_create(&[("cause", cause.label())]).inc();
+    log::debug!(target: "notifications", "event=bad_signature cause={}", cause.label());
+    Refusal::new(401, "bad_signature", "The webhook does not prove that it comes from a known sender (ingest.signature).")
 }
 
 async fn read_body(request: &HttpRequest, mut payload: web::Payload, config: &config::Ingest) -> Result<Bytes, Refusal> {
@@ -188,6 +205,7 @@ fn status_label(status: StatusCode) -> &'static str {
     match status.as_u16() {
         200 => "200",
         400 => "400",
+        401 => "401",
         408 => "408",
         413 => "413",
         503 => "503",

@@ -17,6 +17,7 @@ mod payloads;
 mod rebuild;
 mod replay;
 mod screening;
+mod signature;
 mod stop;
 mod stream;
 mod strictness;

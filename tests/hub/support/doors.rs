@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use serde_json::Value;
 
 use super::{
-    http::{Answer, Client, request_head},
+    http::{Answer, Client},
     reader::{Connecting, Reader},
     wait_for,
 };
@@ -47,8 +47,7 @@ impl Doors {
     pub fn webhook_under_way(&self, length: usize) -> Client {
         let mut client = self.sender().expect("a connection");
         let length = length.to_string();
-        let head = request_head("POST", WEBHOOK, &[("Expect", "100-continue"), ("Content-Length", &length)]);
-        client.send(format!("{head}\r\n").as_bytes()).expect("a head is sent");
+        client.begin("POST", WEBHOOK, &[("Expect", "100-continue"), ("Content-Length", &length)]).expect("a head is sent");
         assert_eq!(client.answer(true).expect("an invitation").status(), 100);
         client
     }

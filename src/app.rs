@@ -33,6 +33,7 @@ use crate::{
     config::{Config, StoreKind},
     http::{
         admin::{ActorKind, Readiness},
+        dead_letters::Letters,
         listen::{BindError, Listeners, Routes, listen},
         signature::Signature,
         stream::Streams,
@@ -153,7 +154,8 @@ impl App {
         };
         let streams = Streams { around, supervisor: lines.session_supervisor.clone() };
         let workers = workers(&config, &metrics, &lines, charge);
-        let listeners = listen(&config, Routes { streams, webhooks: ingest, readiness: readiness.clone() }, workers)?;
+        let letters = Letters { store: store.clone(), archivist: lines.archivist.clone() };
+        let listeners = listen(&config, Routes { streams, webhooks: ingest, readiness: readiness.clone(), letters }, workers)?;
         log::info!(target: "notifications", "event=ready public={} ingest={} admin={}", listeners.public, listeners.ingest, listeners.admin);
         Ok(Self {
             supervisor: lines.session_supervisor.clone(),

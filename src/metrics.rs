@@ -39,6 +39,8 @@ pub struct Metrics {
     pub duplicates: Counter,
     /// Bodies and items that could not be used.
     pub dead_letters: Counter,
+    /// Dead letters dropped because there were too many.
+    pub dead_letters_dropped: Counter,
     /// Notifications that name nobody.
     pub unrouted: Counter,
     /// Keys dropped by sanitising, because another key had the same clean name or because it is reserved.
@@ -79,6 +81,7 @@ impl Metrics {
             signature_failures: register!("signature_failures", "Webhooks that did not prove whose they are", Labelled),
             duplicates: register!("duplicates", "Events that were there before", Counter),
             dead_letters: register!("dead_letters", "Bodies and items that could not be used", Counter),
+            dead_letters_dropped: register!("dead_letters_dropped", "Dead letters dropped because there were too many", Counter),
             unrouted: register!("unrouted", "Notifications that name nobody", Counter),
             dropped_keys: register!("dropped_keys", "Keys dropped by sanitising", Counter),
             store_failures: register!("store_failures", "Commits that failed", Counter),

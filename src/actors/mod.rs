@@ -5,6 +5,7 @@
 
 pub mod archivist;
 pub mod broadcaster;
+pub mod buried;
 pub mod intake;
 pub mod line;
 pub mod link;

@@ -9,7 +9,7 @@ use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use serde::Serialize;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::{
     admin::Readiness,
@@ -26,7 +26,7 @@ use crate::{
     error::Refusal,
     metrics::Metrics,
     notification::provider::DeliveryHeaders,
-    store::Kept,
+    store::{Kept, StoreError},
 };
 
 /// What taking a webhook needs.
@@ -59,14 +59,7 @@ async fn take(request: &HttpRequest, payload: web::Payload, ingest: &Ingest) -> 
     // Before a permit and the body: a stranger costs neither.
     let now = u64::try_from(chrono::Utc::now().timestamp()).unwrap_or_default();
     let claim = ingest.signature.claim(request.headers(), now).map_err(|cause| disbelieved(cause, &ingest.metrics))?;
-    let Ok(permit) = ingest.permits.clone().try_acquire_owned() else {
-        let stopping = ingest.readiness.stopping.load(Ordering::Relaxed);
-        return Err(if stopping {
-            busy("stopping", "This server is stopping.")
-        } else {
-            busy("busy", "As many webhooks are under way as may be.")
-        });
-    };
+    let permit = ingest.permit()?;
     let body = read_body(request, payload, &ingest.config).await?;
     let headers = match ingest.signature.prove(claim, &body).map_err(|cause| disbelieved(cause, &ingest.metrics))? {
         Delivery::AsTold => delivery_headers(request),
@@ -75,10 +68,28 @@ async fn take(request: &HttpRequest, payload: web::Payload, ingest: &Ingest) -> 
     let (reply, answer) = oneshot::channel();
     let webhook = Webhook { body, headers, received_at: chrono::Utc::now(), permit, reply };
     ingest.handler.try_send(webhook).map_err(|_| busy("busy", "The webhook handler's mailbox is full."))?;
-    match tokio::time::timeout(ingest.config.answer_timeout, answer).await {
-        Ok(Ok(answer)) => answer.map_err(|error| store_refusal(&error)),
-        Ok(Err(_)) => Err(busy("lost", "The webhook was lost on its way to the store; it was not acknowledged.")),
-        Err(_) => Err(busy("store_slow", "The store has not confirmed the webhook in time; it was not acknowledged.")),
+    ingest.answered(answer).await
+}
+
+impl Ingest {
+    /// One of the permits.
+    pub(super) fn permit(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        self.permits.clone().try_acquire_owned().map_err(|_| {
+            if self.readiness.stopping.load(Ordering::Relaxed) {
+                busy("stopping", "This server is stopping.")
+            } else {
+                busy("busy", "As many webhooks are under way as may be.")
+            }
+        })
+    }
+
+    /// Waits for what the pipeline says of a body.
+    pub(super) async fn answered<T>(&self, answer: oneshot::Receiver<Result<T, StoreError>>) -> Result<T, Refusal> {
+        match tokio::time::timeout(self.config.answer_timeout, answer).await {
+            Ok(Ok(answer)) => answer.map_err(|error| store_refusal(&error)),
+            Ok(Err(_)) => Err(busy("lost", "The webhook was lost on its way to the store; it was not acknowledged.")),
+            Err(_) => Err(busy("store_slow", "The store has not confirmed the webhook in time; it was not acknowledged.")),
+        }
     }
 }
 
@@ -154,7 +165,8 @@ enum ItemResult {
     Error { index: usize, error: &'static str, message: String },
 }
 
-fn render(answer: &Answer) -> HttpResponse {
+/// What its sender is told of a body.
+pub(super) fn render(answer: &Answer) -> HttpResponse {
     let mut kept = answer.kept.iter();
     match &answer.verdict {
         Verdict::Refused(refusal) | Verdict::Single(Item::Unusable(refusal)) => refused(refusal),

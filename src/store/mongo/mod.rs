@@ -16,6 +16,7 @@ mod read;
 mod reader;
 mod receive;
 mod release;
+mod stuck;
 mod threads;
 mod transaction;
 mod writer;

@@ -39,13 +39,14 @@ pub async fn dead_letter(config: &config::Store, seq: i64) -> Result<(DeadLetter
 /// Has one taken in again; what its sender would have been answered.
 pub async fn retry_dead_letter(config: &Config, seq: i64) -> Result<Value, CommandError> {
     dead_letter(&config.store, seq).await?;
+    let server = Server::of(config);
     if config.store.kind == StoreKind::Embedded
         && let Place::Store(store) = Place::open(config).await?
     {
         store.close().await;
-        return Err(CommandError::NoServer);
+        return Err(server.is_absent());
     }
-    Server::of(config).ask("POST", &format!("/dead-letters/{seq}/retry")).await
+    server.ask("POST", &format!("/dead-letters/{seq}/retry")).await
 }
 
 /// Drops one, or all that are there; how many those were.

@@ -19,8 +19,11 @@ pub enum CommandError {
         reason: String,
     },
     /// Only a running server can do it.
-    #[error("no server runs on this store, and only a running one can take a dead letter in again: start it first")]
-    NoServer,
+    #[error("no server answers at admin.bind {at}, and only a running one can do this: start it first")]
+    NoServer {
+        /// Where it was looked for.
+        at: SocketAddr,
+    },
     /// There is no such dead letter.
     #[error("there is no dead letter {0}")]
     UnknownLetter(i64),

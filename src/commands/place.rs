@@ -63,10 +63,16 @@ impl Server {
         Self { at }
     }
 
+    /// What is told where it does not run.
+    pub fn is_absent(&self) -> CommandError {
+        CommandError::NoServer { at: self.at }
+    }
+
     /// Asks without a body. The JSON of a success, else what the server says.
     pub async fn ask(&self, method: &str, path: &str) -> Result<Value, CommandError> {
         let failed = |reason: String| CommandError::Server { at: self.at, reason };
-        let answer = timeout(PATIENCE, self.exchange(method, path)).await;
+        let Ok(socket) = TcpStream::connect(self.at).await else { return Err(self.is_absent()) };
+        let answer = timeout(PATIENCE, self.exchange(socket, method, path)).await;
         let answer = answer.map_err(|_| failed(format!("does not answer within {PATIENCE:?}")))?;
         let answer = answer.map_err(|error| failed(format!("cannot be asked: {error}")))?;
         let (status, body) = read(&answer).ok_or_else(|| failed("is no lookout".into()))?;
@@ -77,8 +83,7 @@ impl Server {
     }
 
     /// HTTP/1.0: the answer comes in one piece and ends with the connection.
-    async fn exchange(&self, method: &str, path: &str) -> std::io::Result<Vec<u8>> {
-        let mut socket = TcpStream::connect(self.at).await?;
+    async fn exchange(&self, mut socket: TcpStream, method: &str, path: &str) -> std::io::Result<Vec<u8>> {
         let head = format!("{method} {path} HTTP/1.0\r\nHost: {}\r\nX-Lookout-Admin: 1\r\nContent-Length: 0\r\n\r\n", self.at);
         socket.write_all(head.as_bytes()).await?;
         let mut answer = Vec::new();

@@ -5,7 +5,9 @@
 mod support;
 
 mod admin;
+mod check;
 mod crash;
+mod dead_letters;
 mod deploy;
 mod history;
 mod hostile;

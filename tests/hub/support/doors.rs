@@ -72,6 +72,11 @@ impl Doors {
         ask(self.admin, "GET", path, &[])
     }
 
+    /// Asks the admin listener with any method.
+    pub fn ask_admin(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+        ask(self.admin, method, path, headers)
+    }
+
     /// A page of history for the user of the default configuration.
     pub fn history(&self, query: &str) -> Value {
         self.get(&format!("/notifications/zone-port-notifications?user_id=test_user{query}")).assert_success()

@@ -36,7 +36,7 @@ struct Arguments {
 enum Command {
     /// Run the server (the default).
     Serve,
-    /// Read the configuration and report every fault and every risk.
+    /// Read the configuration and report every fault and every risk; faults end it with 1, risks alone with 0.
     Check,
     /// What could not be used.
     DeadLetters {
@@ -91,6 +91,9 @@ fn main() -> ExitCode {
         Ok(loaded) => loaded,
         Err(faults) => {
             eprintln!("{faults}");
+            if matches!(arguments.command, Some(Command::Check)) {
+                faults.warnings().iter().for_each(|warning| eprintln!("warning: {warning}"));
+            }
             return ExitCode::FAILURE;
         }
     };

@@ -48,6 +48,7 @@ fn faults_are_all_told_and_end_with_1() {
         ("INGEST__SIGNATURE__SCHEME", "standard-webhooks"),
         ("INGEST__SIGNATURE__SECRETS", "['whsec_s3cret!']"),
         ("MAILBOX__RELAY", "0"),
+        ("STREAM__HEARTBEAT_INTERVAL", "2m"),
     ]);
     assert_eq!(code, Some(1), "{said}");
     for fault in
@@ -55,5 +56,8 @@ fn faults_are_all_told_and_end_with_1() {
     {
         assert!(said.contains(fault), "{fault}: {said}");
     }
+    let risks: Vec<_> = said.lines().filter(|line| line.starts_with("warning: ")).collect();
+    assert!(risks.iter().any(|risk| risk.contains("stream.heartbeat_interval is over 60 s")), "risks are told beside: {said}");
+    assert!(!risks.iter().any(|risk| risk.contains("admin.bind")), "the fault says more: {said}");
     assert!(!said.contains("s3cret"), "{said}");
 }

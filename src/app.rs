@@ -35,7 +35,9 @@ use crate::{
     config::{ClusterKind, Config, StoreKind},
     http::{
         admin::{ActorKind, Readiness},
+        dead_letters::Letters,
         listen::{BindError, Listeners, Routes, listen},
+        signature::Signature,
         stream::Streams,
         webhook::Ingest,
     },
@@ -169,13 +171,15 @@ impl App {
         let ingest = Ingest {
             config: config.ingest.clone(),
             permits: permits.clone(),
+            signature: Signature::new(&config.ingest.signature),
             handler: lines.webhook_handler.clone(),
             metrics: metrics.clone(),
             readiness: readiness.clone(),
         };
         let streams = Streams { around, supervisor: lines.session_supervisor.clone() };
         let workers = workers(&config, &metrics, &lines, charge);
-        let listeners = listen(&config, Routes { streams, webhooks: ingest, readiness: readiness.clone() }, workers)?;
+        let letters = Letters { store: store.clone(), archivist: lines.archivist.clone() };
+        let listeners = listen(&config, Routes { streams, webhooks: ingest, readiness: readiness.clone(), letters }, workers)?;
         log::info!(target: "notifications", "event=ready public={} ingest={} admin={}", listeners.public, listeners.ingest, listeners.admin);
         threads.extend([pipeline, intake, screening]);
         Ok(Self {

@@ -1,6 +1,7 @@
 //! The `lookout` command: arguments, configuration, logging, signals, exit code.
 
 use std::{
+    io::Write,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -13,6 +14,7 @@ use lookout::{
     config::{self, Config, Loaded},
     logging,
     shutdown::Signals,
+    store::DeadLetter,
 };
 
 /// Tens of thousands of connections come and go at once; glibc would keep their memory.
@@ -34,7 +36,7 @@ struct Arguments {
 enum Command {
     /// Run the server (the default).
     Serve,
-    /// Read the configuration and report every fault and every risk.
+    /// Read the configuration and report every fault and every risk; faults end it with 1, risks alone with 0.
     Check,
     /// What could not be used.
     DeadLetters {
@@ -61,6 +63,26 @@ enum DeadLetters {
         #[arg(long, default_value_t = 100)]
         limit: usize,
     },
+    /// Write the exact body of one to standard output, and what is known of it to standard error.
+    Show {
+        /// Its number.
+        seq: i64,
+    },
+    /// Have a running server take them in again, as if they were posted now.
+    Retry {
+        /// Their numbers.
+        #[arg(required = true)]
+        seqs: Vec<i64>,
+    },
+    /// Drop them; they are gone by that.
+    Drop {
+        /// Their numbers.
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        seqs: Vec<i64>,
+        /// All that are there.
+        #[arg(long)]
+        all: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -69,13 +91,16 @@ fn main() -> ExitCode {
         Ok(loaded) => loaded,
         Err(faults) => {
             eprintln!("{faults}");
+            if matches!(arguments.command, Some(Command::Check)) {
+                faults.warnings().iter().for_each(|warning| eprintln!("warning: {warning}"));
+            }
             return ExitCode::FAILURE;
         }
     };
     let outcome = match arguments.command.unwrap_or(Command::Serve) {
         Command::Serve => serve(loaded),
         Command::Check => check(&loaded),
-        Command::DeadLetters { action: DeadLetters::List { limit } } => list_dead_letters(&loaded.config, limit),
+        Command::DeadLetters { action } => System::new().block_on(dead_letters(&loaded.config, action)),
         Command::Export { file } => export(&loaded.config, &file),
         Command::Import { file } => import(&loaded.config, &file),
     };
@@ -126,14 +151,40 @@ fn check(loaded: &Loaded) -> Outcome {
     Ok(())
 }
 
-fn list_dead_letters(config: &Config, limit: usize) -> Outcome {
-    let letters = System::new().block_on(commands::dead_letters(&config.store, limit))?;
-    for letter in letters {
-        let item = letter.item.map_or_else(|| "-".to_owned(), |item| item.to_string());
-        let at = lookout::notification::rfc3339(letter.received_at);
-        println!("{}\t{at}\titem={item}\tbytes={}\t{}\t{}", letter.seq, letter.body_bytes, letter.reason, letter.detail);
+async fn dead_letters(config: &Config, action: DeadLetters) -> Outcome {
+    match action {
+        DeadLetters::List { limit } => {
+            commands::dead_letters(&config.store, limit).await?.iter().for_each(|letter| println!("{}", line(letter)));
+        }
+        DeadLetters::Show { seq } => {
+            let (letter, body) = commands::dead_letter(&config.store, seq).await?;
+            eprintln!("{}", line(&letter));
+            std::io::stdout().write_all(&body)?;
+        }
+        DeadLetters::Retry { seqs } => {
+            for seq in seqs {
+                println!("{seq}\t{}", commands::retry_dead_letter(config, seq).await?);
+            }
+        }
+        DeadLetters::Drop { seqs, all } => {
+            let which: Vec<Option<i64>> = if all { vec![None] } else { seqs.into_iter().map(Some).collect() };
+            let mut dropped = 0;
+            for seq in which {
+                dropped += commands::drop_dead_letters(config, seq).await?;
+            }
+            println!("dropped {dropped}");
+        }
     }
     Ok(())
+}
+
+fn line(letter: &DeadLetter) -> String {
+    let DeadLetter { seq, received_at, item, reason, detail, body_bytes } = letter;
+    let item = item.map_or_else(|| "-".to_owned(), |item| item.to_string());
+    let at = lookout::notification::rfc3339(*received_at);
+    // It may name a field of the body, and a terminal obeys control characters.
+    let detail = detail.replace(char::is_control, "\u{fffd}");
+    format!("{seq}\t{at}\titem={item}\tbytes={body_bytes}\t{reason}\t{detail}")
 }
 
 fn export(config: &Config, file: &Path) -> Outcome {

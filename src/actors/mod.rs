@@ -7,6 +7,7 @@ pub mod ahead;
 pub mod archivist;
 pub mod bag;
 pub mod broadcaster;
+pub mod buried;
 pub mod courier;
 pub mod intake;
 pub mod line;

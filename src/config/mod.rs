@@ -3,8 +3,10 @@
 mod fault;
 mod load;
 mod read;
+mod secret;
 mod settings;
 mod units;
+mod url;
 mod validate;
 
 #[cfg(test)]
@@ -14,6 +16,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 pub use fault::{Fault, Faults, Source};
 pub use load::{Loaded, environment};
+pub use secret::{Secret, SigningKey};
 
 /// The whole configuration, valid as it stands.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,6 +71,45 @@ pub struct Ingest {
     pub body_timeout: Duration,
     /// How long a commit may take before the sender is told 503; the event may still be kept, a retry is then a duplicate.
     pub answer_timeout: Duration,
+    /// `[ingest.signature]`
+    pub signature: Signature,
+}
+
+/// How senders of webhooks prove themselves.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Signature {
+    /// By which rules.
+    pub scheme: SignatureScheme,
+    /// What they share with this server; any of them counts.
+    pub secrets: Vec<Secret>,
+    /// The header that holds the signature or token; `standard-webhooks` has its own.
+    pub header: String,
+    /// How a signature of `hmac-sha256` is written.
+    pub encoding: SignatureEncoding,
+    /// How far a timestamp may be from this server's clock.
+    pub tolerance: Duration,
+}
+
+/// By which rules senders prove themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignatureScheme {
+    /// Not at all.
+    None,
+    /// Those of the Standard Webhooks specification.
+    StandardWebhooks,
+    /// An HMAC over the body in a header.
+    HmacSha256,
+    /// A fixed value in a header.
+    Token,
+}
+
+/// How a signature is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignatureEncoding {
+    /// Digits of either case.
+    Hex,
+    /// With padding or without.
+    Base64,
 }
 
 /// The SSE streams.
@@ -176,6 +218,10 @@ pub struct Store {
     pub select_timeout: Duration,
     /// How long one commit or read in MongoDB may take.
     pub timeout: Duration,
+    /// The most dead letters; the oldest go first.
+    pub max_dead_letters: usize,
+    /// The most bytes of the bodies that they came in.
+    pub max_dead_letter_bytes: usize,
     /// How long entries are kept; `"forever"` in the file is none.
     pub retention: Option<Duration>,
     /// Read-only connections for replay and history.
@@ -219,33 +265,15 @@ pub enum ClusterKind {
     Redis,
 }
 
-/// A text that must not be shown: a connection string with its password.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Keeps a text from being shown by accident.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The text itself, for whoever connects with it.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("…")
-    }
-}
-
 /// The admin listener.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Admin {
-    /// Where health and metrics listen.
+    /// Where health, metrics and what commands change are served.
     pub bind: SocketAddr,
+    /// Whether `bind` may be another address than loopback.
+    pub allow_remote: bool,
+    /// Names, beside addresses and localhost, by which it may be asked for.
+    pub allowed_hosts: Vec<String>,
 }
 
 /// Logging.

@@ -15,7 +15,7 @@ use log::LevelFilter;
 
 use super::{
     Admin, Audience, Auth, AuthMode, Cluster, ClusterKind, Config, Cors, Ingest, Log, LogFormat, Mailbox, Provider, Screening,
-    Secret, Server, Store, StoreKind, Stream,
+    Secret, Server, Signature, SignatureEncoding, SignatureScheme, Store, StoreKind, Stream,
     fault::Fault,
     settings::{Setting, Settings},
     units::{self, Refusal},
@@ -25,6 +25,7 @@ const STAND_IN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCA
 
 const INSTANT: Duration = Duration::ZERO;
 const SHORTEST: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
 /// A claimant gives a sign of life each half second at the latest.
 const SHORTEST_LIFE: Duration = Duration::from_secs(2);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -38,6 +39,8 @@ const GIB: u64 = 1 << 30;
 
 /// actix takes no more worker threads.
 const MOST_WORKERS: u64 = 512;
+/// Each is tried on each webhook.
+const MOST_SECRETS: usize = 16;
 /// actix reads 0 as no bound; far above this a mailbox hides an overload instead of showing it.
 const MAILBOX: RangeInclusive<u64> = 1..=65_536;
 
@@ -57,6 +60,22 @@ pub(super) fn read(settings: &Settings, folder: &Path, faults: &mut Vec<Fault>) 
             max_in_flight: r.number("ingest.max_in_flight", 1..=65_536),
             body_timeout: r.duration("ingest.body_timeout", SHORTEST..=HOUR),
             answer_timeout: r.duration("ingest.answer_timeout", SHORTEST..=HOUR),
+            signature: Signature {
+                scheme: r.word(
+                    "ingest.signature.scheme",
+                    [
+                        ("none", SignatureScheme::None),
+                        ("standard-webhooks", SignatureScheme::StandardWebhooks),
+                        ("hmac-sha256", SignatureScheme::HmacSha256),
+                        ("token", SignatureScheme::Token),
+                    ],
+                ),
+                secrets: r.secrets("ingest.signature.secrets", MOST_SECRETS),
+                header: r.text("ingest.signature.header", units::header_name),
+                encoding: r
+                    .word("ingest.signature.encoding", [("hex", SignatureEncoding::Hex), ("base64", SignatureEncoding::Base64)]),
+                tolerance: r.duration("ingest.signature.tolerance", SECOND..=DAY),
+            },
         },
         stream: Stream {
             max_connections: r.number("stream.max_connections", 1..=1_000_000),
@@ -95,6 +114,8 @@ pub(super) fn read(settings: &Settings, folder: &Path, faults: &mut Vec<Fault>) 
             database: r.text("store.database", units::database),
             select_timeout: r.duration("store.select_timeout", SHORTEST..=HOUR),
             timeout: r.duration("store.timeout", SHORTEST..=HOUR),
+            max_dead_letters: r.number("store.max_dead_letters", 1..=100_000),
+            max_dead_letter_bytes: r.size("store.max_dead_letter_bytes", MIB..=1024 * GIB),
             retention: r.duration_or("store.retention", "forever", SHORTEST..=CENTURY),
             read_connections: r.number("store.read_connections", 1..=64),
             max_commit: r.number("store.max_commit", 1..=100_000),
@@ -107,7 +128,11 @@ pub(super) fn read(settings: &Settings, folder: &Path, faults: &mut Vec<Fault>) 
             look_interval: r.duration("cluster.look_interval", SHORTEST..=HOUR),
             take_over_after: r.duration("cluster.take_over_after", SHORTEST_LIFE..=HOUR),
         },
-        admin: Admin { bind: r.address("admin.bind") },
+        admin: Admin {
+            bind: r.address("admin.bind"),
+            allow_remote: r.boolean("admin.allow_remote"),
+            allowed_hosts: r.texts("admin.allowed_hosts", units::host),
+        },
         log: Log {
             level: r.word(
                 "log.level",
@@ -235,6 +260,21 @@ impl<'a> Reader<'a> {
             Err(Refusal::Value(format!("must begin with {} and name a host", schemes.join(" or "))))
         };
         self.take(key, parse).unwrap_or_else(|| Secret::new(""))
+    }
+
+    /// A list of so many secrets at most. No fault shows one.
+    fn secrets(&mut self, key: &'static str, most: usize) -> Vec<Secret> {
+        let parse = |setting| {
+            let texts = units::texts(setting)?;
+            if texts.len() > most {
+                return Err(Refusal::Value(format!("must be {most} at most, are {}", texts.len())));
+            }
+            match texts.iter().position(|text| text.is_empty() || text.trim() != *text) {
+                Some(index) => Err(Refusal::Value(format!("entry {} must not be empty or have blanks around it", index + 1))),
+                None => Ok(texts.into_iter().map(Secret::new).collect()),
+            }
+        };
+        self.take(key, parse).unwrap_or_default()
     }
 
     /// One of some words, each with its meaning.

@@ -71,6 +71,22 @@ pub(super) fn name(text: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// The name of an HTTP header, or none.
+pub(super) fn header_name(text: &str) -> Result<(), Refusal> {
+    if text.chars().all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c)) {
+        return Ok(());
+    }
+    Err(Refusal::Value(format!("must be the name of a header such as \"X-Signature-256\", is {text:?}")))
+}
+
+/// A host as it is compared: lower case, without a port.
+pub(super) fn host(text: &str) -> Result<(), Refusal> {
+    if !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-._".contains(c)) {
+        return Ok(());
+    }
+    Err(Refusal::Value(format!("must be a lower-case host name without a port such as \"node-1.internal\", has {text:?}")))
+}
+
 /// A MongoDB database: what the server would refuse later is refused here.
 pub(super) fn database(text: &str) -> Result<(), Refusal> {
     let forbidden = |c: char| c.is_whitespace() || c.is_control() || "/\\.\"$*<>:|?".contains(c);

@@ -19,7 +19,16 @@ use actix_web::{
 use socket2::{Domain, Socket, Type};
 
 use super::{
-    admin, admin::Readiness, auth::Door, cors, ingest, not_found, public, stream::Streams, watched::Watched, webhook::Ingest,
+    admin,
+    admin::Readiness,
+    admin_guard::{Names, guard},
+    auth::Door,
+    cors,
+    dead_letters::Letters,
+    ingest, not_found, public,
+    stream::Streams,
+    watched::Watched,
+    webhook::Ingest,
 };
 use crate::{actors::session_supervisor::Worker, config::Config};
 
@@ -68,6 +77,8 @@ pub struct Routes {
     pub webhooks: Ingest,
     /// For operators.
     pub readiness: Arc<Readiness>,
+    /// For what operators change.
+    pub letters: Letters,
 }
 
 /// Binds and serves. `worker` is called once on each worker thread of the public listener.
@@ -82,6 +93,7 @@ pub fn listen(
     let ingest = match config.ingest.bind {
         None => public,
         Some(address) => {
+            let webhooks = webhooks.clone();
             let app = move || App::new().app_data(webhooks.clone()).configure(ingest).default_service(web::to(not_found));
             let server = HttpServer::new(app).workers(config.server.workers).shutdown_timeout(grace(config));
             let (bound, server) = serve(server, "ingest.bind", address)?;
@@ -90,7 +102,17 @@ pub fn listen(
         }
     };
     let readiness = web::Data::from(routes.readiness);
-    let app = move || App::new().app_data(readiness.clone()).configure(admin).default_service(web::to(not_found));
+    let (letters, names) = (web::Data::new(routes.letters), Names::new(&config.admin));
+    let app = move || {
+        App::new()
+            .app_data(readiness.clone())
+            .app_data(letters.clone())
+            .app_data(webhooks.clone())
+            .app_data(web::ThinData(names.clone()))
+            .wrap(from_fn(guard))
+            .configure(admin)
+            .default_service(web::to(not_found))
+    };
     let (admin, inner) = serve(HttpServer::new(app).workers(1), "admin.bind", config.admin.bind)?;
     Ok(Listeners { public, ingest, admin, outer, inner })
 }

@@ -8,7 +8,7 @@ pub mod mongo;
 mod outcome;
 pub mod transfer;
 
-use std::sync::Arc;
+use std::{ops::RangeInclusive, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -67,6 +67,31 @@ pub enum Write {
         /// At most so many.
         limit: usize,
     },
+    /// Takes a body in again that is a dead letter, or holds it: what [`Receive`] does, and that letter goes. Nothing at all where the
+    /// letter is gone already, so that no body is taken in twice.
+    Retry {
+        /// The dead letter.
+        seq: i64,
+        /// Its body and what was read from it now.
+        receive: Receive,
+    },
+    /// Removes dead letters, the oldest of these first.
+    Discard {
+        /// Which of them.
+        letters: RangeInclusive<i64>,
+        /// At most so many.
+        limit: usize,
+    },
+    /// Removes the oldest dead letters until there are no more than so many, of bodies with no more bytes than this. A body that
+    /// several came in counts once.
+    BoundDeadLetters {
+        /// The most letters.
+        letters: usize,
+        /// The most bytes of their bodies.
+        bytes: usize,
+        /// At most so many are removed.
+        limit: usize,
+    },
     /// Writes what changes nothing: whether it can be made durable tells whether the store takes writes again.
     Probe,
 }
@@ -75,10 +100,15 @@ impl Write {
     /// Bytes that it brings along, about.
     pub fn bytes(&self) -> usize {
         match self {
-            Self::Receive(receive) => {
+            Self::Receive(receive) | Self::Retry { receive, .. } => {
                 receive.raw.len() + receive.notifications.iter().map(|new| new.payload.len()).sum::<usize>()
             }
-            Self::Settle { .. } | Self::ReleaseOverdue { .. } | Self::Prune { .. } | Self::Probe => 0,
+            Self::Settle { .. }
+            | Self::ReleaseOverdue { .. }
+            | Self::Prune { .. }
+            | Self::Discard { .. }
+            | Self::BoundDeadLetters { .. }
+            | Self::Probe => 0,
         }
     }
 }
@@ -140,6 +170,10 @@ pub enum Written {
     Released(usize),
     /// How many entries and dead letters were removed; `limit` means that there may be more.
     Pruned(usize),
+    /// One for each of its notifications, in order; none where the dead letter was gone.
+    Retried(Option<Vec<Kept>>),
+    /// How many dead letters were removed; `limit` means that there may be more.
+    Discarded(usize),
     /// It is durable.
     Probed,
     /// Nothing, and why: this write fails by itself, now and when it is tried again. The others of its commit stand.
@@ -308,6 +342,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Dead letters, newest first.
     fn dead_letters(&self, limit: usize) -> BoxFuture<'static, Result<Vec<DeadLetter>, StoreError>>;
+
+    /// One dead letter and the exact body that it came in.
+    fn dead_letter(&self, seq: i64) -> BoxFuture<'static, Result<Option<(DeadLetter, Bytes)>, StoreError>>;
 
     /// Finishes what was begun and closes. Calls behind it fail with [`StoreError::Unavailable`].
     fn close(&self) -> BoxFuture<'static, ()>;

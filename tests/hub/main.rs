@@ -5,7 +5,9 @@
 mod support;
 
 mod admin;
+mod check;
 mod crash;
+mod dead_letters;
 mod deploy;
 mod history;
 mod hostile;
@@ -21,6 +23,7 @@ mod screening;
 #[path = "../servers/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "not every target needs every server")]
 mod servers;
+mod signature;
 mod stop;
 mod stream;
 mod strictness;

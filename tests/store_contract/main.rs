@@ -11,6 +11,7 @@
 mod contract;
 mod embedded;
 mod history;
+mod letters;
 mod model;
 #[cfg(feature = "server-tests")]
 mod mongo;
@@ -72,6 +73,12 @@ macro_rules! every_clause {
                 an_owner_sees_only_their_own
                 updates_are_no_rows_of_history_but_their_results_are_shown
                 a_notification_is_found_when_released_and_not_before;
+            letters:
+                a_dead_letter_is_shown_with_the_exact_body_that_it_came_in
+                a_letter_that_is_taken_in_again_goes_in_the_same_commit_and_once
+                a_letter_stays_where_taking_it_in_again_is_refused
+                letters_are_discarded_by_their_numbers_the_oldest_first
+                the_oldest_letters_beyond_the_bounds_go;
             prune:
                 the_oldest_go_first_and_the_rest_stays_dense
                 the_newest_entry_always_stays

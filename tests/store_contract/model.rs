@@ -25,6 +25,8 @@ pub enum Step {
     Settle(usize),
     Release { age: i64, limit: usize },
     Prune { age: i64, limit: usize },
+    Discard { first: i64, count: i64, limit: usize },
+    Bound { letters: usize, bytes: usize, limit: usize },
 }
 
 #[derive(Debug, Clone)]
@@ -43,10 +45,12 @@ fn item() -> impl Strategy<Value = Item> {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        4 => (vec(item(), 0..4), 0..2usize, 0..3u8).prop_map(|(items, letters, raw)| Step::Receive { items, letters, raw }),
+        4 => (vec(item(), 0..4), 0..3usize, 0..3u8).prop_map(|(items, letters, raw)| Step::Receive { items, letters, raw }),
         4 => (0..40usize).prop_map(Step::Settle),
         2 => (0..4i64, 0..4usize).prop_map(|(age, limit)| Step::Release { age, limit }),
         1 => (0..9i64, 0..9usize).prop_map(|(age, limit)| Step::Prune { age, limit }),
+        1 => (0..9i64, 0..4i64, 0..4usize).prop_map(|(first, count, limit)| Step::Discard { first, count, limit }),
+        1 => (0..6usize, 0..9usize, 0..4usize).prop_map(|(letters, bytes, limit)| Step::Bound { letters, bytes, limit }),
     ]
 }
 
@@ -67,9 +71,18 @@ struct Note {
 struct Model {
     notes: Vec<Note>,
     log: Vec<(Entry, Timestamp)>,
-    letters: Vec<Timestamp>,
+    letters: Vec<Letter>,
     last_n: u64,
     opened: u64,
+    buried: i64,
+    bodies: u64,
+}
+
+struct Letter {
+    seq: i64,
+    received_at: Timestamp,
+    body: u64,
+    bytes: usize,
 }
 
 impl Model {
@@ -89,7 +102,12 @@ impl Model {
     fn write(&mut self, epoch: Epoch, write: &Write) -> Written {
         match write {
             Write::Receive(receive) => {
-                self.letters.extend(receive.dead_letters.iter().map(|_| receive.received_at));
+                self.bodies += 1;
+                for _ in &receive.dead_letters {
+                    self.buried += 1;
+                    let (seq, body, bytes) = (self.buried, self.bodies, receive.raw.len());
+                    self.letters.push(Letter { seq, received_at: receive.received_at, body, bytes });
+                }
                 Written::Received(receive.notifications.iter().map(|new| self.receive(epoch, new, receive.received_at)).collect())
             }
             Write::Settle { id, at, results } => {
@@ -125,14 +143,38 @@ impl Model {
                     pruned += 1;
                 }
                 while pruned < *limit
-                    && let Some(oldest) = (0..self.letters.len()).min_by_key(|i| self.letters[*i])
-                    && self.letters[oldest] < *before
+                    && let Some(oldest) = (0..self.letters.len()).min_by_key(|i| self.letters[*i].received_at)
+                    && self.letters[oldest].received_at < *before
                 {
                     self.letters.remove(oldest);
                     pruned += 1;
                 }
                 Written::Pruned(pruned)
             }
+            Write::Discard { letters, limit } => {
+                let mut left = *limit;
+                let before = self.letters.len();
+                self.letters.retain(|letter| {
+                    let goes = left > 0 && letters.contains(&letter.seq);
+                    left -= usize::from(goes);
+                    !goes
+                });
+                Written::Discarded(before - self.letters.len())
+            }
+            Write::BoundDeadLetters { letters, bytes, limit } => {
+                let too_many = |held: &[Letter]| {
+                    let mut bodies: Vec<_> = held.iter().map(|letter| (letter.body, letter.bytes)).collect();
+                    bodies.dedup();
+                    held.len() > *letters || bodies.iter().map(|(_, bytes)| bytes).sum::<usize>() > *bytes
+                };
+                let mut discarded = 0;
+                while discarded < *limit && too_many(&self.letters) {
+                    self.letters.remove(0);
+                    discarded += 1;
+                }
+                Written::Discarded(discarded)
+            }
+            Write::Retry { .. } => unreachable!("no step is one"),
             Write::Probe => Written::Probed,
         }
     }
@@ -225,6 +267,8 @@ fn writes(steps: &[Step], second: i64, next: &mut u32) -> Vec<Write> {
         Step::Settle(number) => settle(*number as u32, second, "done"),
         Step::Release { age, limit } => release(second - age, second, *limit),
         Step::Prune { age, limit } => prune(second - age, *limit),
+        Step::Discard { first, count, limit } => Write::Discard { letters: *first..=first + count, limit: *limit },
+        Step::Bound { letters, bytes, limit } => Write::BoundDeadLetters { letters: *letters, bytes: *bytes, limit: *limit },
     };
     steps.iter().map(&mut write).collect()
 }
@@ -268,7 +312,7 @@ async fn the_store_shows_the_model(store: &Arc<dyn Store>, model: &Model) {
     let seen = |open: OpenScreening| (open.id, open.received_at, open.subject.imo.unwrap().parse().unwrap());
     assert_eq!(open.into_iter().map(seen).collect::<Vec<_>>(), model.open());
     let letters: Vec<_> = store.dead_letters(1_000).await.unwrap().iter().rev().map(|letter| letter.received_at).collect();
-    assert_eq!(letters, model.letters);
+    assert_eq!(letters, model.letters.iter().map(|letter| letter.received_at).collect::<Vec<_>>());
 }
 
 /// All pages of two, by the cursor that a client would use.

@@ -19,6 +19,21 @@ fn a_value_that_a_key_cannot_have_is_refused_by_name() {
         ("ingest.max_in_flight", "0", "must be 1 to 65536, is 0"),
         ("ingest.body_timeout", "'0s'", "must be 1ms to 1h, is 0s"),
         ("ingest.answer_timeout", "'0s'", "must be 1ms to 1h, is 0s"),
+        (
+            "ingest.signature.scheme",
+            "'hmac'",
+            "must be one of \"none\", \"standard-webhooks\", \"hmac-sha256\", \"token\", is \"hmac\"",
+        ),
+        ("ingest.signature.secrets", "['a', ' b']", "entry 2 must not be empty or have blanks around it"),
+        ("ingest.signature.secrets", "['']", "entry 1 must not be empty"),
+        (
+            "ingest.signature.secrets",
+            "['1','2','3','4','5','6','7','8','9','a','b','c','d','e','f','g','h']",
+            "must be 16 at most, are 17",
+        ),
+        ("ingest.signature.header", "'X Signature'", "must be the name of a header"),
+        ("ingest.signature.encoding", "'base32'", "must be one of \"hex\", \"base64\""),
+        ("ingest.signature.tolerance", "'0s'", "must be 1s to 1day, is 0s"),
         ("stream.max_connections", "0", "must be 1 to 1000000, is 0"),
         ("stream.max_connections_per_user", "1000001", "must be 0 to 1000000"),
         ("stream.queue_size", "0", "must be 1 to 65536, is 0"),
@@ -51,6 +66,9 @@ fn a_value_that_a_key_cannot_have_is_refused_by_name() {
         ("store.select_timeout", "'0s'", "must be 1ms to 1h, is 0s"),
         ("store.timeout", "'0s'", "must be 1ms to 1h, is 0s"),
         ("store.path", "''", "must name a file"),
+        ("store.max_dead_letters", "0", "must be 1 to 100000, is 0"),
+        ("store.max_dead_letter_bytes", "0", "must be 1.0 MiB to 1.0 TiB, is 0 B"),
+        ("admin.allowed_hosts", "['Node:8001']", "must be a lower-case host name without a port"),
         ("store.retention", "'0s'", "must be 1ms to 100years, is 0s; \"forever\" is none"),
         ("store.read_connections", "0", "must be 1 to 64, is 0"),
         ("store.max_commit", "0", "must be 1 to 100000, is 0"),
@@ -101,7 +119,7 @@ fn values_at_their_bounds_are_taken() {
 
 #[test]
 fn combinations_that_cannot_work_are_refused_by_both_names() {
-    let table: [(&str, &[&str]); 14] = [
+    let table: [(&str, &[&str]); 20] = [
         ("[stream]\nheartbeat_interval = '300s'", &["stream.heartbeat_interval", "stream.connection_timeout"]),
         ("[stream]\nstall_timeout = '301s'", &["stream.stall_timeout", "stream.connection_timeout"]),
         ("[screening]\ndeliver_within = '11m'", &["screening.deliver_within", "screening.give_up_after"]),
@@ -110,10 +128,22 @@ fn combinations_that_cannot_work_are_refused_by_both_names() {
         ("[cors]\nallowed_origins = ['*', 'https://a.example']", &["cors.allowed_origins"]),
         ("[auth]\nmode = 'open'\n[server]\nbind = '0.0.0.0:80'", &["auth.mode", "server.bind"]),
         ("[auth]\nmode = 'open'\n[ingest]\nbind = '[::]:80'", &["auth.mode", "ingest.bind"]),
-        ("[auth]\nmode = 'open'\n[admin]\nbind = '10.0.0.1:80'", &["auth.mode", "admin.bind"]),
+        ("[auth]\nmode = 'open'\n[admin]\nbind = '10.0.0.1:80'\nallow_remote = true", &["auth.mode", "admin.bind"]),
+        ("[admin]\nbind = '10.0.0.1:80'", &["admin.bind", "admin.allow_remote"]),
+        ("[ingest.signature]\nscheme = 'token'\nheader = 'X-Token'", &["ingest.signature.scheme", "ingest.signature.secrets"]),
+        ("[ingest.signature]\nsecrets = ['s3cret']", &["ingest.signature.scheme", "ingest.signature.secrets"]),
+        ("[ingest.signature]\nscheme = 'token'\nsecrets = ['s3cret']", &["ingest.signature.scheme", "ingest.signature.header"]),
+        (
+            "[ingest.signature]\nscheme = 'hmac-sha256'\nsecrets = ['s3cret']",
+            &["ingest.signature.scheme", "ingest.signature.header"],
+        ),
+        (
+            "[ingest.signature]\nscheme = 'standard-webhooks'\nsecrets = ['s3cret']",
+            &["ingest.signature.scheme", "ingest.signature.secrets"],
+        ),
         ("[admin]\nbind = '127.0.0.1:8000'", &["server.bind", "admin.bind"]),
-        ("[admin]\nbind = '0.0.0.0:8000'", &["server.bind", "admin.bind"]),
-        ("[admin]\nbind = '[::]:8000'", &["server.bind", "admin.bind"]),
+        ("[admin]\nbind = '0.0.0.0:8000'\nallow_remote = true", &["server.bind", "admin.bind"]),
+        ("[admin]\nbind = '[::]:8000'\nallow_remote = true", &["server.bind", "admin.bind"]),
         ("[ingest]\nbind = '127.0.0.1:8000'", &["server.bind", "ingest.bind"]),
         ("[ingest]\nbind = '[::ffff:127.0.0.1]:8001'", &["admin.bind", "ingest.bind"]),
     ];
@@ -186,7 +216,11 @@ fn unknown_names_are_refused_with_what_was_meant() {
         ("[steam]\nqueue_size = 1\nretry = '1s'", "steam (lookout.toml): unknown, did you mean [stream]?"),
         ("[fleet]\nkind = 'redis'", "fleet (lookout.toml): unknown"),
         ("[stream]\nzzz = 1", "stream.zzz (lookout.toml): unknown"),
-        ("[ingest.signature]\nscheme = 'none'", "ingest.signature (lookout.toml): unknown"),
+        ("[ingest.signatures]\nscheme = 'none'", "ingest.signatures (lookout.toml): unknown, did you mean [ingest.signature]?"),
+        (
+            "[ingest.signature]\nsecret = 'x'",
+            "ingest.signature.secret (lookout.toml): unknown, did you mean ingest.signature.secrets?",
+        ),
         ("\"a\\nb\" = 1", "a\\nb (lookout.toml): unknown"),
     ] {
         assert_eq!(fault_lines(text, &[]), [line]);
@@ -196,7 +230,7 @@ fn unknown_names_are_refused_with_what_was_meant() {
         ("LOOKOUT__STREAM__QUEUE_SISE", "stream.queue_sise", meant),
         ("LOOKOUT__STEAM__QUEUE_SISE", "steam.queue_sise", meant),
         ("LOOKOUT__stream__queue_size", "stream.queue_size", meant),
-        ("LOOKOUT__INGEST__SIGNATURE__SCHEME", "ingest.signature.scheme", ""),
+        ("LOOKOUT__INGEST__SIGNATURE__SCHEMA", "ingest.signature.schema", ", did you mean LOOKOUT__INGEST__SIGNATURE__SCHEME?"),
         ("LOOKOUT__STREAM", "stream", ", did you mean LOOKOUT__CLUSTER__STREAM?"),
         ("LOOKOUT__", "", ""),
     ] {
@@ -266,6 +300,29 @@ fn a_connection_string_is_never_shown() {
     let config =
         load("[store]\nuri = 'mongodb://ana:s3cret@host'\n[cluster]\nurl = 'redis://:s3cret@host'\n", &[]).unwrap().config;
     assert!(!format!("{lines:?} {config:?}").contains("s3cret"));
+}
+
+#[test]
+fn a_secret_that_is_no_key_is_told_by_its_number_and_never_shown() {
+    for (secret, why) in [
+        ("s3cret", "secret 2 begins with neither whsec_ nor whpk_"),
+        ("whsec_s3cret!", "secret 2 is not base64 behind its prefix"),
+        ("whsec_", "secret 2 has nothing behind its prefix"),
+        ("whpk_s3cretAA", "secret 2 has not the 32 bytes of a public key"),
+        ("whsk_s3cretAA", "secret 2 is a private key"),
+    ] {
+        let secrets = format!("['whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD', '{secret}']");
+        let text = format!("[ingest.signature]\nscheme = 'standard-webhooks'\nsecrets = {secrets}\n");
+        let lines = fault_lines(&text, &[]);
+        assert!(lines.len() == 1 && lines[0].contains(why), "{secret}: {lines:?}");
+        assert!(!lines[0].contains("s3cret"), "{lines:?}");
+    }
+    let text = "[ingest.signature]\nscheme = 'token'\nheader = 'X-Token'\nsecrets = ['s3cret']\n";
+    assert!(!format!("{:?}", load(text, &[]).unwrap()).contains("s3cret"));
+    for wrong in ["'s3cret'", "[['s3cret']]", "[' s3cret']", "{ a = 's3cret' }"] {
+        let lines = fault_lines(&one_key("ingest.signature.secrets", wrong), &[]);
+        assert!(!lines.is_empty() && !lines.concat().contains("s3cret"), "{wrong}: {lines:?}");
+    }
 }
 
 #[test]

@@ -28,6 +28,13 @@ fn the_defaults_are_the_documented_ones() {
             max_in_flight: 256,
             body_timeout: secs(10),
             answer_timeout: secs(10),
+            signature: Signature {
+                scheme: SignatureScheme::None,
+                secrets: Vec::new(),
+                header: String::new(),
+                encoding: SignatureEncoding::Hex,
+                tolerance: secs(300),
+            },
         },
         stream: Stream {
             max_connections: 100,
@@ -60,6 +67,8 @@ fn the_defaults_are_the_documented_ones() {
             database: "lookout".to_owned(),
             select_timeout: Duration::from_secs(2),
             timeout: Duration::from_secs(5),
+            max_dead_letters: 10_000,
+            max_dead_letter_bytes: 256 << 20,
             retention: None,
             read_connections: 2,
             max_commit: 1000,
@@ -72,7 +81,7 @@ fn the_defaults_are_the_documented_ones() {
             look_interval: Duration::from_millis(500),
             take_over_after: Duration::from_secs(10),
         },
-        admin: Admin { bind: ([127, 0, 0, 1], 8001).into() },
+        admin: Admin { bind: ([127, 0, 0, 1], 8001).into(), allow_remote: false, allowed_hosts: Vec::new() },
         log: Log { level: log::LevelFilter::Info, format: LogFormat::Text },
         mailbox: Mailbox {
             webhook_handler: 256,
@@ -93,11 +102,13 @@ fn the_defaults_are_the_documented_ones() {
 #[test]
 fn config_toml_has_exactly_the_fields_of_the_types() {
     let mut fields = Vec::new();
-    let mut section = String::new();
+    let (mut section, mut inner) = (String::new(), String::new());
     for line in format!("{:#?}", Config::defaults()).lines() {
         let name = line.trim_start().split(':').next().unwrap();
         match line.len() - line.trim_start().len() {
             4 if line.ends_with('{') => section = name.to_owned(),
+            8 if line.ends_with('{') => inner = name.to_owned(),
+            12 if line.contains(": ") => fields.push(format!("{section}.{inner}.{name}")),
             8 if line.contains(": ") => fields.push(format!("{section}.{name}")),
             _ => {}
         }

@@ -4,6 +4,7 @@
 //! write-ahead log is synced to disk.
 
 mod body;
+mod dead_letters;
 mod error;
 mod export;
 mod import;
@@ -24,6 +25,7 @@ use std::{
     sync::{Arc, PoisonError, mpsc},
 };
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 
@@ -107,6 +109,10 @@ impl Store for EmbeddedStore {
 
     fn dead_letters(&self, limit: usize) -> BoxFuture<'static, Result<Vec<DeadLetter>, StoreError>> {
         Box::pin(self.reads.clone().read(move |reader| reader.dead_letters(limit)))
+    }
+
+    fn dead_letter(&self, seq: i64) -> BoxFuture<'static, Result<Option<(DeadLetter, Bytes)>, StoreError>> {
+        Box::pin(self.reads.clone().read(move |reader| reader.dead_letter(seq)))
     }
 
     fn close(&self) -> BoxFuture<'static, ()> {

@@ -5,6 +5,7 @@
 
 mod claim;
 mod connect;
+mod dead_letters;
 mod documents;
 mod draft;
 mod error;
@@ -26,6 +27,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
@@ -165,6 +167,10 @@ impl Store for MongoStore {
 
     fn dead_letters(&self, limit: usize) -> BoxFuture<'static, Result<Vec<DeadLetter>, StoreError>> {
         self.read(move |collections| async move { collections.dead_letters(limit).await })
+    }
+
+    fn dead_letter(&self, seq: i64) -> BoxFuture<'static, Result<Option<(DeadLetter, Bytes)>, StoreError>> {
+        self.read(move |collections| async move { collections.dead_letter(seq).await })
     }
 
     fn close(&self) -> BoxFuture<'static, ()> {

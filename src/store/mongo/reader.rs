@@ -1,5 +1,7 @@
 //! What a command reads, beside running servers or without any; it makes nothing.
 
+use bytes::Bytes;
+
 use super::connect::Collections;
 use crate::{
     config,
@@ -21,5 +23,10 @@ impl MongoReader {
     /// The newest dead letters first, at most `limit`.
     pub async fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
         self.collections.dead_letters(limit).await
+    }
+
+    /// One dead letter and the exact body that it came in.
+    pub async fn dead_letter(&self, seq: i64) -> Result<Option<(DeadLetter, Bytes)>, StoreError> {
+        self.collections.dead_letter(seq).await
     }
 }

@@ -7,6 +7,7 @@ mod hub;
 mod reader;
 mod screeners;
 mod server;
+pub mod sign;
 mod wire;
 
 use std::time::{Duration, Instant};

@@ -4,6 +4,7 @@ use std::{
     fs::File,
     net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
     ops::Deref,
+    path::Path,
     process::{Child, Command, ExitStatus, Output, Stdio},
 };
 
@@ -76,6 +77,11 @@ impl Server {
             ready.is_ok_and(|answer| answer.status() == 200).then_some(())
         });
         self.process = Some(process);
+    }
+
+    /// Where it runs and keeps its store.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// What it has written to its log, over all of its lives.

@@ -28,13 +28,16 @@ use crate::{
         screener::Screener,
         session::Surroundings,
         session_supervisor::{Charge, Guard, SessionSupervisor, Ward, Worker, rejoin},
+        users::UserList,
         webhook_handler::WebhookHandler,
     },
-    config::{Config, StoreKind},
+    config::{AuthMode, Config, StoreKind},
     http::{
         admin::{ActorKind, Readiness},
+        auth::{Door, DoorError},
         listen::{BindError, Listeners, Routes, listen},
         stream::Streams,
+        users::UserBook,
         webhook::Ingest,
     },
     metrics::Metrics,
@@ -54,6 +57,9 @@ pub enum StartError {
     /// The store could not be opened.
     #[error("the store could not be opened: {0}")]
     Store(#[from] StoreError),
+    /// Nobody could be let in.
+    #[error(transparent)]
+    Door(#[from] DoorError),
     /// A listener could not be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -68,7 +74,8 @@ pub struct App {
     pub(crate) permits: Arc<Semaphore>,
     pub(crate) supervisor: Line<SessionSupervisor>,
     pub(crate) open: watch::Receiver<usize>,
-    pub(crate) guardian: JoinHandle<()>,
+    /// What the application itself does in the background.
+    pub(crate) tasks: Vec<JoinHandle<()>>,
     pub(crate) threads: Vec<Arbiter>,
     lines: Lines,
 }
@@ -103,6 +110,11 @@ impl App {
             StoreKind::Embedded => EmbeddedStore::open(&config.store)?,
             StoreKind::MongoDb => MongoStore::open(&config.store, &config.cluster).await?,
         };
+        let users = match config.auth.mode {
+            AuthMode::Store => Some(Arc::new(UserList::new(store.users().await?, config.cluster.look_interval))),
+            AuthMode::List | AuthMode::Jwt | AuthMode::Http | AuthMode::Open => None,
+        };
+        let (door, mut tasks) = Door::open(&config.auth, users.clone())?;
         let metrics = Arc::new(Metrics::new());
         let recent = Arc::new(read_recent(&*store, config.stream.recent).await?);
         let around = Arc::new(Surroundings {
@@ -133,11 +145,12 @@ impl App {
             registry: Mutex::new(Registry::new(config.stream.max_connections, config.stream.max_connections_per_user)),
             wards: Mutex::new(wards),
             around: around.clone(),
+            users: users.map(|users| (users, config.cluster.look_interval)),
             line: lines.session_supervisor.clone(),
             leaving: AtomicBool::new(false),
             open: open_sender,
         });
-        let guardian = guard(parts.session_supervisor(pipeline.handle(), charge.clone()), metrics.clone());
+        tasks.push(guard(parts.session_supervisor(pipeline.handle(), charge.clone()), metrics.clone()));
 
         let permits = Arc::new(Semaphore::new(config.ingest.max_in_flight));
         let actors = actor_kinds(&config, &lines, &metrics);
@@ -150,8 +163,11 @@ impl App {
             readiness: readiness.clone(),
         };
         let streams = Streams { around, supervisor: lines.session_supervisor.clone() };
+        let (archivist, supervisor) = (lines.archivist.clone(), lines.session_supervisor.clone());
+        let users = UserBook { archivist, supervisor, store: store.clone() };
         let workers = workers(&config, &metrics, &lines, charge);
-        let listeners = listen(&config, Routes { streams, webhooks: ingest, readiness: readiness.clone() }, workers)?;
+        let routes = Routes { streams, door: Arc::new(door), webhooks: ingest, readiness: readiness.clone(), users };
+        let listeners = listen(&config, routes, workers)?;
         log::info!(target: "notifications", "event=ready public={} ingest={} admin={}", listeners.public, listeners.ingest, listeners.admin);
         Ok(Self {
             supervisor: lines.session_supervisor.clone(),
@@ -161,7 +177,7 @@ impl App {
             readiness,
             permits,
             open,
-            guardian,
+            tasks,
             threads: vec![pipeline, intake, screening],
             lines,
         })

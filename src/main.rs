@@ -5,7 +5,8 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Parser, Subcommand};
 use lookout::{
     app::App,
-    config::{self, Config, Loaded},
+    commands,
+    config::{self, AuthMode, Config, Loaded},
     logging,
     shutdown::Signals,
     store::embedded::EmbeddedStore,
@@ -37,6 +38,29 @@ enum Command {
         #[command(subcommand)]
         action: DeadLetters,
     },
+    /// Who may connect where auth.mode is "store"; beside a running server it takes effect at once.
+    User {
+        #[command(subcommand)]
+        action: User,
+    },
+}
+
+#[derive(Subcommand)]
+enum User {
+    /// Let users in.
+    Add {
+        /// Their ids.
+        #[arg(required = true)]
+        users: Vec<String>,
+    },
+    /// Let users in no longer, and end their streams.
+    Remove {
+        /// Their ids.
+        #[arg(required = true)]
+        users: Vec<String>,
+    },
+    /// List them, one a line.
+    List,
 }
 
 #[derive(Subcommand)]
@@ -62,6 +86,7 @@ fn main() -> ExitCode {
         Command::Serve => serve(loaded),
         Command::Check => check(&loaded),
         Command::DeadLetters { action: DeadLetters::List { limit } } => list_dead_letters(&loaded.config, limit),
+        Command::User { action } => user(&loaded.config, action),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -118,4 +143,31 @@ fn list_dead_letters(config: &Config, limit: usize) -> Outcome {
         println!("{}\t{at}\titem={item}\tbytes={}\t{}\t{}", letter.seq, letter.body_bytes, letter.reason, letter.detail);
     }
     Ok(())
+}
+
+fn user(config: &Config, action: User) -> Outcome {
+    let run = async {
+        match action {
+            User::Add { users } => {
+                for (user, changed) in commands::set_users(config, users, true).await? {
+                    println!("{user} {}", if changed { "was added" } else { "was there already" });
+                }
+            }
+            User::Remove { users } => {
+                let done = commands::set_users(config, users, false).await?;
+                for (user, changed) in &done {
+                    println!("{user} {}", if *changed { "was removed" } else { "is not there" });
+                }
+                if done.iter().any(|(_, changed)| !changed) {
+                    return Err("not all of them were there".into());
+                }
+            }
+            User::List => commands::users(config).await?.iter().for_each(|user| println!("{user}")),
+        }
+        if config.auth.mode != AuthMode::Store {
+            eprintln!("lookout: auth.mode is not \"store\", so nobody asks for these users");
+        }
+        Ok(())
+    };
+    actix::System::new().block_on(run)
 }

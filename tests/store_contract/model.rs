@@ -1,6 +1,6 @@
 //! The contract as a few vectors, and the property that a store does what they do.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use lookout::{
     notification::{
@@ -14,7 +14,10 @@ use lookout::{
 use proptest::{collection::vec, option, prelude::*, test_runner::TestRunner};
 use serde_json::{Value, json};
 
-use crate::story::*;
+use crate::{
+    story::*,
+    users::{set_user, users},
+};
 
 const OWNERS: [&str; 2] = ["a", "b|c"];
 
@@ -25,6 +28,7 @@ enum Step {
     Settle(usize),
     Release { age: i64, limit: usize },
     Prune { age: i64, limit: usize },
+    User(usize, bool),
 }
 
 #[derive(Debug, Clone)]
@@ -47,6 +51,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (0..40usize).prop_map(Step::Settle),
         2 => (0..4i64, 0..4usize).prop_map(|(age, limit)| Step::Release { age, limit }),
         1 => (0..9i64, 0..9usize).prop_map(|(age, limit)| Step::Prune { age, limit }),
+        1 => (0..2usize, any::<bool>()).prop_map(|(user, known)| Step::User(user, known)),
     ]
 }
 
@@ -68,6 +73,7 @@ struct Model {
     notes: Vec<Note>,
     log: Vec<(Entry, Timestamp)>,
     letters: Vec<Timestamp>,
+    users: BTreeSet<String>,
     last_n: u64,
     opened: u64,
 }
@@ -132,6 +138,10 @@ impl Model {
                     pruned += 1;
                 }
                 Written::Pruned(pruned)
+            }
+            Write::SetUser { user, known } => {
+                let user = user.to_string();
+                Written::UserSet(if *known { self.users.insert(user) } else { self.users.remove(&user) })
             }
             Write::Probe => Written::Probed,
         }
@@ -225,6 +235,7 @@ fn writes(steps: &[Step], second: i64, next: &mut u32) -> Vec<Write> {
         Step::Settle(number) => settle(*number as u32, second, "done"),
         Step::Release { age, limit } => release(second - age, second, *limit),
         Step::Prune { age, limit } => prune(second - age, *limit),
+        Step::User(user, known) => set_user(OWNERS[*user], *known),
     };
     steps.iter().map(&mut write).collect()
 }
@@ -269,6 +280,7 @@ async fn the_store_shows_the_model(store: &Arc<dyn Store>, model: &Model) {
     assert_eq!(open.into_iter().map(seen).collect::<Vec<_>>(), model.open());
     let letters: Vec<_> = store.dead_letters(1_000).await.unwrap().iter().rev().map(|letter| letter.received_at).collect();
     assert_eq!(letters, model.letters);
+    assert_eq!(users(store).await, model.users.iter().cloned().collect::<Vec<_>>());
 }
 
 /// All pages of two, by the cursor that a client would use.

@@ -135,6 +135,13 @@ impl Reader {
         Ok(open)
     }
 
+    /// Every user, ascending.
+    pub(super) fn users(&self) -> Result<Vec<Arc<str>>, StoreError> {
+        let mut statement = self.connection.prepare_cached("SELECT id FROM user ORDER BY id")?;
+        let ids = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        Ok(ids)
+    }
+
     /// The newest dead letters first, at most `limit`.
     pub fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
         let letters = self

@@ -33,6 +33,7 @@ pub(super) struct Collections {
     pub retold: Collection<RetoldDocument>,
     pub dead_letter: Collection<LetterDocument>,
     pub claimant: Collection<Document>,
+    pub user: Collection<Document>,
 }
 
 impl Collections {
@@ -61,6 +62,7 @@ impl Collections {
             retold: database.collection("retold"),
             dead_letter: database.collection("dead_letter"),
             claimant: database.collection("claimant"),
+            user: database.collection("user"),
             client,
         };
         collections.make_indexes().await?;
@@ -97,6 +99,7 @@ impl Collections {
             newest: None,
             screenings: 0,
             letters: 0,
+            users: 0,
         };
         let made = match self.meta.find_one(doc! { "_id": META }).await? {
             Some(meta) => meta,

@@ -34,6 +34,9 @@ pub(super) struct Meta {
     pub screenings: i64,
     /// The number of the last dead letter.
     pub letters: i64,
+    /// How often users were added or removed; missing in a log that is older than users.
+    #[serde(default)]
+    pub users: i64,
 }
 
 /// A position, without its epoch.
@@ -58,6 +61,10 @@ impl Meta {
         let epoch = Epoch(self.epoch as u32);
         let position = |place: Option<Place>| place.map(|place| place.position(epoch));
         Span { epoch, oldest: position(self.oldest), newest: position(self.newest) }
+    }
+
+    pub fn users_version(&self) -> u64 {
+        self.users as u64
     }
 }
 

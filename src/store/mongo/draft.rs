@@ -129,7 +129,7 @@ impl<'t> Draft<'t> {
                     keys.extend(receive.notifications.iter().flat_map(|new| [new.delivery_key, new.fact_key]).flatten());
                 }
                 Write::Settle { id, .. } => settled.push(*id),
-                Write::ReleaseOverdue { .. } | Write::Prune { .. } | Write::Probe => {}
+                Write::ReleaseOverdue { .. } | Write::Prune { .. } | Write::SetUser { .. } | Write::Probe => {}
             }
         }
         if !keys.is_empty() {
@@ -151,6 +151,7 @@ impl<'t> Draft<'t> {
                 self.release_overdue(*received_before, *at, results, *limit).await.map(Written::Released)
             }
             Write::Prune { before, limit } => self.prune(*before, *limit).await.map(Written::Pruned),
+            Write::SetUser { user, known } => self.tx.set_user(user, *known).await.map(Written::UserSet),
             Write::Probe => Ok(Written::Probed),
         }
     }

@@ -166,7 +166,7 @@ async fn idle(collections: &Collections, writes: &[Write]) -> Result<Option<Comm
                 let none = oldest.is_none_or(|oldest| oldest.at >= before) && letter.is_none();
                 none.then_some(Written::Pruned(0))
             }
-            Write::Receive(_) | Write::Settle { .. } | Write::Probe => None,
+            Write::Receive(_) | Write::Settle { .. } | Write::SetUser { .. } | Write::Probe => None,
         };
         let Some(nothing) = nothing else { return Ok(None) };
         written.push(nothing);

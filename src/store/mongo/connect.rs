@@ -26,6 +26,7 @@ const CLAIMANT_KEPT: Duration = Duration::from_secs(24 * 3600);
 #[derive(Debug, Clone)]
 pub(super) struct Collections {
     pub client: Client,
+    pub app_name: String,
     pub meta: Collection<Meta>,
     pub log: Collection<EntryDocument>,
     pub body: Collection<BodyDocument>,
@@ -44,7 +45,9 @@ impl Collections {
             let reason = "store.uri cannot be used: check its hosts, its options and the percent-encoding of its password";
             StoreError::Unavailable(reason.into())
         })?;
-        options.app_name = Some("lookout".into());
+        // By this name a fleet knows its own transactions.
+        let app_name = format!("lookout/{}", config.database);
+        options.app_name = Some(app_name.clone());
         options.server_selection_timeout = Some(config.select_timeout);
         options.connect_timeout = Some(config.select_timeout);
         options.max_pool_size =
@@ -64,6 +67,7 @@ impl Collections {
             claimant: database.collection("claimant"),
             user: database.collection("user"),
             client,
+            app_name,
         };
         collections.make_indexes().await?;
         Ok(collections)

@@ -12,6 +12,7 @@ mod prune;
 mod read;
 mod receive;
 mod release;
+mod stuck;
 mod threads;
 mod transaction;
 mod users;

@@ -5,7 +5,7 @@ use std::{collections::HashMap, fmt::Debug};
 use mongodb::{
     ClientSession, Collection,
     bson::{Binary, Document, doc, oid::ObjectId},
-    error::{Error, TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RESULT},
+    error::{Error, ErrorKind, TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RESULT},
     options::{FindOptions, ReturnDocument},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -43,7 +43,13 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        if error.contains_label(TRANSIENT_TRANSACTION_ERROR) { Self::Transient(error) } else { Self::Store(error.into()) }
+        // Where no primary was found within the time for that, trying again at once would only make the sender wait.
+        let away = matches!(*error.kind, ErrorKind::ServerSelection { .. });
+        if !away && error.contains_label(TRANSIENT_TRANSACTION_ERROR) {
+            Self::Transient(error)
+        } else {
+            Self::Store(error.into())
+        }
     }
 }
 
@@ -171,7 +177,7 @@ impl Transaction {
         match collection.insert_many(&documents).session(&mut self.session).await {
             Ok(_) => Ok(()),
             Err(error) => match duplicate(&error).and_then(|index| writes.get(index)) {
-                Some(write) => Err(Failure::Refused(*write, format!("what it would write is there already: {error}"))),
+                Some(write) => Err(Failure::Refused(*write, format!("what it would write is there already: {}", error.kind))),
                 None => Err(error.into()),
             },
         }

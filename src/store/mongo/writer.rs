@@ -25,6 +25,8 @@ use crate::store::{Claimant, Commit, Span, StoreError, Write, Written};
 
 /// The longest wait before a transaction that met another one is tried again.
 const LONGEST_PAUSE: Duration = Duration::from_millis(20);
+/// A commit that meets others for so long may be held up by one that stands still.
+const STUCK_AFTER: Duration = Duration::from_secs(1);
 /// The wait before it is asked again whether a commit is durable.
 const ASK_AGAIN: Duration = Duration::from_millis(50);
 
@@ -108,6 +110,7 @@ async fn commit(collections: &Collections, span: &SharedSpan, writes: &[Write], 
         return Ok(nothing);
     }
     let mut refused = HashMap::new();
+    let mut look_for_stuck = Instant::now() + STUCK_AFTER;
     loop {
         match attempt(collections, writes, &refused, deadline).await {
             Ok((commit, after)) => {
@@ -120,8 +123,20 @@ async fn commit(collections: &Collections, span: &SharedSpan, writes: &[Write], 
                 refused.insert(index, reason);
             }
             Err(Failure::Refused(_, reason)) => return Err(StoreError::Refused(reason)),
-            Err(Failure::Transient(error)) if Instant::now() >= deadline => return Err(error.into()),
-            Err(Failure::Transient(_)) => sleep(LONGEST_PAUSE.mul_f64(fastrand::f64())).await,
+            Err(Failure::Transient(error)) => {
+                let now = Instant::now();
+                // At the deadline too: the next commit must not meet the same one.
+                if now >= look_for_stuck.min(deadline) {
+                    look_for_stuck = now + STUCK_AFTER;
+                    if let Err(error) = collections.free_the_stuck().await {
+                        log::warn!(target: "notifications", "event=stuck_transactions_not_seen error={error:?}");
+                    }
+                }
+                if now >= deadline {
+                    return Err(error.into());
+                }
+                sleep(LONGEST_PAUSE.mul_f64(fastrand::f64())).await;
+            }
             Err(Failure::Store(error)) => return Err(error),
         }
     }

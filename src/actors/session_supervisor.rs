@@ -299,7 +299,10 @@ impl SessionSupervisor {
 
     /// One look at a time. Who asks while one is under way waits for the next: the one under way may have read before the change.
     fn look_at_users(&mut self, ctx: &mut Context<Self>) {
-        let Some((users, _)) = &self.charge.users else { return self.waiting.clear() };
+        let Some((users, _)) = &self.charge.users else {
+            // Nobody is connected because the store knows him.
+            return tell(self.waiting.drain(..));
+        };
         if self.looking {
             return;
         }
@@ -317,8 +320,7 @@ impl SessionSupervisor {
             supervisor.looking = false;
             if outcome.is_ok() {
                 supervisor.dismiss_the_removed();
-                // Who has hung up meanwhile is not told.
-                told.into_iter().for_each(|waiting| _ = waiting.send(()));
+                tell(told);
             }
             supervisor.tell_of_blindness(outcome);
             if !supervisor.waiting.is_empty() {
@@ -364,6 +366,11 @@ impl SessionSupervisor {
         let dead = self.registry().dead();
         dead.into_iter().for_each(|id| self.forget(id, "died"));
     }
+}
+
+/// Who has hung up meanwhile is not told.
+fn tell(waiting: impl IntoIterator<Item = oneshot::Sender<()>>) {
+    waiting.into_iter().for_each(|waiting| _ = waiting.send(()));
 }
 
 /// Lets the sessions of a worker join its new relay.

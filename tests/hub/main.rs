@@ -5,11 +5,13 @@
 mod support;
 
 mod admin;
+mod asking;
 mod crash;
 mod deploy;
 mod history;
 mod hostile;
 mod house;
+mod jwt;
 mod limits;
 mod overflow;
 mod page;
@@ -17,7 +19,9 @@ mod payloads;
 mod rebuild;
 mod replay;
 mod screening;
+mod secrets;
 mod stop;
 mod stream;
 mod strictness;
+mod users;
 mod webhook;

@@ -4,7 +4,7 @@ use std::{
     fs::File,
     net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
     ops::Deref,
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus, Output, Stdio},
 };
 
 use nix::{
@@ -58,6 +58,20 @@ impl Server {
             ready.is_ok_and(|answer| answer.status() == 200).then_some(())
         });
         self.process = Some(process);
+    }
+
+    /// Another run of the binary in the same place and with the same settings, such as a command beside the server.
+    pub fn command(&self, arguments: &[&str]) -> Output {
+        self.command_with(&[], arguments)
+    }
+
+    /// The same with further settings.
+    pub fn command_with(&self, settings: &[(&str, &str)], arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lookout"));
+        command.args(arguments).current_dir(self.folder.path()).stdin(Stdio::null());
+        command.envs(self.settings.iter().map(|(key, value)| (format!("LOOKOUT__{key}"), value)));
+        command.envs(settings.iter().map(|(key, value)| (format!("LOOKOUT__{key}"), value)));
+        command.output().expect("the command runs")
     }
 
     /// What it has written to its log, over all of its lives.

@@ -1,6 +1,6 @@
 //! The keys that tokens are checked with. Each has one algorithm, which follows from what kind of key it is and never from a token.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header, errors::ErrorKind};
 use serde::Deserialize;
@@ -25,6 +25,9 @@ pub struct Claims {
     pub sub: Arc<str>,
     /// When it ends, seconds since 1970.
     pub exp: f64,
+    /// When it begins, likewise.
+    #[serde(default)]
+    pub nbf: Option<f64>,
 }
 
 /// Why a token is refused.
@@ -36,8 +39,6 @@ pub enum Fault {
     Forged,
     /// It names a key that is not known, which may be a new one.
     UnknownKey,
-    /// It is good no longer, or not yet.
-    NotNow,
     /// It is for another audience or from another issuer.
     NotForUs,
 }
@@ -52,7 +53,7 @@ pub struct Rules {
 impl Rules {
     pub fn new(config: &Auth) -> Self {
         let mut validation = Validation::default();
-        let mut required = vec!["exp", "sub"];
+        let mut required = vec!["sub"];
         if !config.jwt_audience.is_empty() {
             required.push("aud");
             validation.set_audience(&config.jwt_audience);
@@ -62,8 +63,9 @@ impl Rules {
             validation.set_issuer(&config.jwt_issuer);
         }
         validation.set_required_spec_claims(&required);
-        validation.validate_nbf = true;
-        validation.leeway = whole_seconds(config.jwt_leeway);
+        // Times are checked with the claims, each time anew. The library would also take no fraction of a second, because numbers
+        // leave this program's JSON reader as they came.
+        validation.validate_exp = false;
         Self { algorithms: config.jwt_algorithms.clone(), validation }
     }
 
@@ -93,8 +95,8 @@ impl KeySet {
         self.keys.len()
     }
 
-    /// What a token says, if it is genuine and we take it. Whether it has ended meanwhile is for the caller to see: a signature is
-    /// checked once only, and time goes on.
+    /// What a token says, if it is genuine and for us. Whether it is good now is for the caller to see: its signature is checked
+    /// once only, and time goes on.
     pub fn read(&self, token: &str) -> Result<Claims, Fault> {
         let known = key([token]);
         if let Some(claims) = self.genuine.get(&known) {
@@ -123,8 +125,6 @@ impl KeySet {
                 Err(error) => match error.kind() {
                     // Another key may have signed it.
                     ErrorKind::InvalidSignature => {}
-                    // The signature is good, so what it says is what its issuer has said.
-                    ErrorKind::ExpiredSignature | ErrorKind::ImmatureSignature => fault = Fault::NotNow,
                     ErrorKind::InvalidAudience | ErrorKind::InvalidIssuer => fault = Fault::NotForUs,
                     _ => fault = Fault::Malformed,
                 },
@@ -142,8 +142,4 @@ fn in_header(algorithm: JwtAlgorithm) -> Algorithm {
         JwtAlgorithm::Es256 => Algorithm::ES256,
         JwtAlgorithm::EdDsa => Algorithm::EdDSA,
     }
-}
-
-fn whole_seconds(duration: Duration) -> u64 {
-    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }

@@ -23,6 +23,8 @@ use crate::{config::Auth, error::Refusal};
 /// A token that ends later than this is not watched for its end.
 const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
+const INVALID: &str = "Bearer error=\"invalid_token\"";
+
 /// The mode.
 pub struct Jwt {
     keys: Keys,
@@ -43,7 +45,7 @@ impl Jwt {
             return Err(unauthorized("missing_token", "A token is needed here.").challenge("Bearer"));
         };
         let claims = self.read(&token).await?;
-        let Some(left) = self.left(&claims, SystemTime::now()) else { return Err(refusal(Fault::NotNow)) };
+        let left = self.left(&claims, SystemTime::now()).ok_or_else(not_now)?;
         if *claims.sub != *user {
             return Err(Refusal::new(403, "wrong_user", "The token is for another user than this user_id."));
         }
@@ -68,22 +70,26 @@ impl Jwt {
         })
     }
 
-    /// How long it is still good; none where it is not.
+    /// How long it is still good; none where it is not, or not yet.
     fn left(&self, claims: &Claims, now: SystemTime) -> Option<Duration> {
         let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-        let left = claims.exp + self.leeway.as_secs_f64() - now;
-        (left > 0.0).then(|| Duration::try_from_secs_f64(left).unwrap_or(Duration::MAX))
+        let leeway = self.leeway.as_secs_f64();
+        let (left, begun) = (claims.exp + leeway - now, claims.nbf.is_none_or(|begin| begin - leeway <= now));
+        (left > 0.0 && begun).then(|| Duration::try_from_secs_f64(left).unwrap_or(Duration::MAX))
     }
 }
 
 /// Tells no more than its sender may know: who forges tokens learns nothing of what was wrong.
 fn refusal(fault: Fault) -> Refusal {
-    let refusal = match fault {
-        Fault::Malformed | Fault::Forged | Fault::UnknownKey => unauthorized("invalid_token", "The token is not valid here."),
-        Fault::NotNow => unauthorized("token_expired", "The token is good no longer, or not yet."),
-        Fault::NotForUs => unauthorized("invalid_token", "The token is for another audience, or from another issuer."),
+    let message = match fault {
+        Fault::Malformed | Fault::Forged | Fault::UnknownKey => "The token is not valid here.",
+        Fault::NotForUs => "The token is for another audience, or from another issuer.",
     };
-    refusal.challenge("Bearer error=\"invalid_token\"")
+    unauthorized("invalid_token", message).challenge(INVALID)
+}
+
+fn not_now() -> Refusal {
+    unauthorized("token_expired", "The token is good no longer, or not yet.").challenge(INVALID)
 }
 
 fn unauthorized(code: &'static str, message: &'static str) -> Refusal {

@@ -168,7 +168,7 @@ impl Keeper {
         match place {
             Place::KeyFile(_) | Place::SetFile(_) => LOOK_AT_FILE,
             Place::SetUrl(_) if went_well => self.refresh,
-            Place::SetUrl(_) if self.content.is_none() => RETRY_WITHOUT_KEYS,
+            Place::SetUrl(_) if self.content.is_none() => RETRY_WITHOUT_KEYS.min(self.refresh),
             Place::SetUrl(_) => RETRY.min(self.refresh),
         }
     }

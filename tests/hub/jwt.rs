@@ -275,7 +275,7 @@ fn a_token_must_be_good_now() {
     for twice in [
         format!(r#"{{"sub":"test_user","sub":"somebody","exp":{}}}"#, now + 60),
         format!(r#"{{"sub":"test_user","exp":1,"exp":{}}}"#, now + 60),
-        format!(r#"{{"sub":"test_user","exp":1e999}}"#),
+        r#"{"sub":"test_user","exp":1e999}"#.to_owned(),
         "not json".to_owned(),
     ] {
         assert_worthless(&ask(&hub, &key.sign_text(&header, &twice)), &twice);

@@ -1,7 +1,11 @@
 //! The `lookout` command: arguments, configuration, logging, signals, exit code.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
+use actix::System;
 use clap::{Parser, Subcommand};
 use lookout::{
     app::App,
@@ -9,7 +13,6 @@ use lookout::{
     config::{self, AuthMode, Config, Loaded},
     logging,
     shutdown::Signals,
-    store::embedded::EmbeddedStore,
 };
 
 /// Tens of thousands of connections come and go at once; glibc would keep their memory.
@@ -42,6 +45,16 @@ enum Command {
     User {
         #[command(subcommand)]
         action: User,
+    },
+    /// Write the whole store to a file, one JSON object a line; run again, it goes on where it broke off. Stop all servers first.
+    Export {
+        /// Where to; `-` is standard output.
+        file: PathBuf,
+    },
+    /// Read an export into an empty store; run again, it goes on where it broke off.
+    Import {
+        /// The export; `-` is standard input.
+        file: PathBuf,
     },
 }
 
@@ -87,6 +100,8 @@ fn main() -> ExitCode {
         Command::Check => check(&loaded),
         Command::DeadLetters { action: DeadLetters::List { limit } } => list_dead_letters(&loaded.config, limit),
         Command::User { action } => user(&loaded.config, action),
+        Command::Export { file } => export(&loaded.config, &file),
+        Command::Import { file } => import(&loaded.config, &file),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -105,7 +120,7 @@ fn serve(Loaded { config, warnings }: Loaded) -> Outcome {
         log::warn!(target: "notifications", "event=configuration {warning}");
     }
     raise_open_files(&config);
-    actix::System::new().block_on(async {
+    System::new().block_on(async {
         let mut signals = Signals::new()?;
         let app = App::start(config).await?;
         let name = signals.wait().await;
@@ -136,7 +151,7 @@ fn check(loaded: &Loaded) -> Outcome {
 }
 
 fn list_dead_letters(config: &Config, limit: usize) -> Outcome {
-    let letters = EmbeddedStore::open_for_reading(&config.store.path)?.dead_letters(limit)?;
+    let letters = System::new().block_on(commands::dead_letters(&config.store, limit))?;
     for letter in letters {
         let item = letter.item.map_or_else(|| "-".to_owned(), |item| item.to_string());
         let at = lookout::notification::rfc3339(letter.received_at);
@@ -169,5 +184,15 @@ fn user(config: &Config, action: User) -> Outcome {
         }
         Ok(())
     };
-    actix::System::new().block_on(run)
+    System::new().block_on(run)
+}
+
+fn export(config: &Config, file: &Path) -> Outcome {
+    System::new().block_on(commands::export(config, file))?;
+    Ok(())
+}
+
+fn import(config: &Config, file: &Path) -> Outcome {
+    System::new().block_on(commands::import(config, file))?;
+    Ok(())
 }

@@ -20,8 +20,13 @@ mod rebuild;
 mod replay;
 mod screening;
 mod secrets;
+#[cfg(feature = "server-tests")]
+#[path = "../servers/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "not every target needs every server")]
+mod servers;
 mod stop;
 mod stream;
 mod strictness;
+mod transfer;
 mod users;
 mod webhook;

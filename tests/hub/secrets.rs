@@ -110,11 +110,10 @@ fn what_the_auth_system_is_shown_is_logged_nowhere_also_when_it_fails() {
 
 #[test]
 fn a_configuration_fault_shows_no_url_that_may_hold_a_key() {
-    let server = Server::start(&[]);
     for (key, value) in
         [("AUTH__URL", "https://user:s3cret@auth.example.com"), ("AUTH__JWT_JWKS", "http://auth.example.com/?s3cret")]
     {
-        let output = server.command_with(&[(key, value)], &["check"]);
+        let output = Server::prepared(&[(key, value)]).run(&["check"]);
         let text = [output.stdout, output.stderr].concat();
         assert!(!output.status.success() && !String::from_utf8(text).unwrap().contains("s3cret"), "{key}");
     }
@@ -122,21 +121,14 @@ fn a_configuration_fault_shows_no_url_that_may_hold_a_key() {
 
 #[test]
 fn a_server_without_usable_keys_does_not_start_and_says_why() {
-    let server = Server::start(&[]);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("key");
     for (content, words) in [(None, "No such file"), (Some("too short a secret"), "32 bytes")] {
         if let Some(content) = content {
             std::fs::write(&file, content).unwrap();
         }
-        let settings = [
-            ("AUTH__MODE", "jwt"),
-            ("AUTH__JWT_KEY", file.to_str().unwrap()),
-            ("STORE__PATH", "other.db"),
-            ("SERVER__BIND", "127.0.0.1:0"),
-            ("ADMIN__BIND", "127.0.0.1:0"),
-        ];
-        let output = server.command_with(&settings, &["serve"]);
+        let settings = [("AUTH__MODE", "jwt"), ("AUTH__JWT_KEY", file.to_str().unwrap())];
+        let output = Server::prepared(&settings).run(&["serve"]);
         let text = String::from_utf8(output.stderr).unwrap();
         assert!(!output.status.success() && text.contains("auth.jwt_key") && text.contains(words), "{text}");
         assert!(!text.contains("too short a secret"), "{text}");

@@ -152,7 +152,7 @@ fn a_stream_that_is_opened_while_its_user_is_removed_does_not_stay() {
 }
 
 fn run(server: &Server, arguments: &[&str]) -> (bool, String, String) {
-    let output = server.command(arguments);
+    let output = server.run(arguments);
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (output.status.success(), text(output.stdout), text(output.stderr))
 }

@@ -1,13 +1,11 @@
 //! The users of the fleet: a document each, and in the counting document how often that has changed.
 
-use std::sync::Arc;
-
 use futures_util::TryStreamExt;
-use mongodb::bson::{Document, doc};
+use mongodb::{bson::doc, options::ReturnDocument};
 
 use super::{
     connect::Collections,
-    documents::META,
+    documents::{META, UserDocument},
     transaction::{Failure, Transaction},
 };
 use crate::store::{StoreError, Users};
@@ -17,26 +15,32 @@ impl Collections {
     pub async fn users(&self) -> Result<Users, StoreError> {
         // Looked up first: the ids may be newer, and are read again then.
         let version = self.look().await?.users_version();
-        let found: Vec<Document> = self.user.find(doc! {}).sort(doc! { "_id": 1 }).await?.try_collect().await?;
-        let ids = found.iter().filter_map(|user| user.get_str("_id").ok()).map(Arc::from).collect();
-        Ok(Users { version, ids })
+        let found = self.user.find(doc! {}).sort(doc! { "_id": 1 }).await?;
+        Ok(Users { version, ids: found.map_ok(|user| user.id).try_collect().await? })
     }
 }
 
 impl Transaction {
     /// Lets a user in, or no longer; says whether that changed anything.
     pub async fn set_user(&mut self, user: &str, known: bool) -> Result<bool, Failure> {
-        let (collections, id) = (self.collections.clone(), doc! { "_id": user });
-        let changed = if known {
-            let itself = id.clone();
-            collections.user.replace_one(id, itself).upsert(true).session(&mut self.session).await?.upserted_id.is_some()
-        } else {
-            collections.user.delete_one(id).session(&mut self.session).await?.deleted_count > 0
-        };
-        if changed {
-            let counted = doc! { "$inc": { "users": 1_i64 } };
-            collections.meta.update_one(doc! { "_id": META }, counted).session(&mut self.session).await?;
+        let users = self.collections.user.clone();
+        let id = doc! { "_id": user };
+        if users.find_one(id.clone()).session(&mut self.session).await?.is_some() == known {
+            return Ok(false);
         }
-        Ok(changed)
+        let seq = self.count_user().await?;
+        if known {
+            users.insert_one(UserDocument { id: user.into(), seq }).session(&mut self.session).await?;
+        } else {
+            users.delete_one(id).session(&mut self.session).await?;
+        }
+        Ok(true)
+    }
+
+    async fn count_user(&mut self) -> Result<i64, Failure> {
+        let meta = self.collections.meta.clone();
+        let counted = meta.find_one_and_update(doc! { "_id": META }, doc! { "$inc": { "users": 1_i64 } });
+        let counted = counted.return_document(ReturnDocument::After).session(&mut self.session).await?;
+        Ok(counted.map_or(1, |meta| meta.users))
     }
 }

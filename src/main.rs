@@ -11,7 +11,7 @@ use clap::{Parser, Subcommand};
 use lookout::{
     app::App,
     commands,
-    config::{self, Config, Loaded},
+    config::{self, AuthMode, Config, Loaded},
     logging,
     shutdown::Signals,
     store::DeadLetter,
@@ -43,6 +43,11 @@ enum Command {
         #[command(subcommand)]
         action: DeadLetters,
     },
+    /// Who may connect where auth.mode is "store"; beside a running server it takes effect at once.
+    User {
+        #[command(subcommand)]
+        action: User,
+    },
     /// Write the whole store to a file, one JSON object a line; run again, it goes on where it broke off. Stop all servers first.
     Export {
         /// Where to; `-` is standard output.
@@ -53,6 +58,24 @@ enum Command {
         /// The export; `-` is standard input.
         file: PathBuf,
     },
+}
+
+#[derive(Subcommand)]
+enum User {
+    /// Let users in.
+    Add {
+        /// Their ids.
+        #[arg(required = true)]
+        users: Vec<String>,
+    },
+    /// Let users in no longer, and end their streams.
+    Remove {
+        /// Their ids.
+        #[arg(required = true)]
+        users: Vec<String>,
+    },
+    /// List them, one a line.
+    List,
 }
 
 #[derive(Subcommand)]
@@ -101,6 +124,7 @@ fn main() -> ExitCode {
         Command::Serve => serve(loaded),
         Command::Check => check(&loaded),
         Command::DeadLetters { action } => System::new().block_on(dead_letters(&loaded.config, action)),
+        Command::User { action } => user(&loaded.config, action),
         Command::Export { file } => export(&loaded.config, &file),
         Command::Import { file } => import(&loaded.config, &file),
     };
@@ -185,6 +209,33 @@ fn line(letter: &DeadLetter) -> String {
     // It may name a field of the body, and a terminal obeys control characters.
     let detail = detail.replace(char::is_control, "\u{fffd}");
     format!("{seq}\t{at}\titem={item}\tbytes={body_bytes}\t{reason}\t{detail}")
+}
+
+fn user(config: &Config, action: User) -> Outcome {
+    let run = async {
+        match action {
+            User::Add { users } => {
+                for (user, changed) in commands::set_users(config, users, true).await? {
+                    println!("{user} {}", if changed { "was added" } else { "was there already" });
+                }
+            }
+            User::Remove { users } => {
+                let done = commands::set_users(config, users, false).await?;
+                for (user, changed) in &done {
+                    println!("{user} {}", if *changed { "was removed" } else { "is not there" });
+                }
+                if done.iter().any(|(_, changed)| !changed) {
+                    return Err("not all of them were there".into());
+                }
+            }
+            User::List => commands::users(config).await?.iter().for_each(|user| println!("{user}")),
+        }
+        if config.auth.mode != AuthMode::Store {
+            eprintln!("lookout: auth.mode is not \"store\", so nobody asks for these users");
+        }
+        Ok(())
+    };
+    System::new().block_on(run)
 }
 
 fn export(config: &Config, file: &Path) -> Outcome {

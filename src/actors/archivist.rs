@@ -2,7 +2,7 @@
 //!
 //! While one commit is under way the next one fills: the slower the disk, the larger the groups.
 //!
-//! * receives: `Keep`, `KeepAgain` (webhook handler); `Discard` (HTTP); `Settle`, `ReleaseOverdue` (screener)
+//! * receives: `Keep`, `KeepAgain` (webhook handler); `Discard` (HTTP); `SetUser` (admin listener); `Settle`, `ReleaseOverdue` (screener)
 //! * sends: `Publish` to the broadcaster, `Carry` to the courier, `Wake` to the screener, answers to who asked
 //! * when full: a `Keep` is not queued and its webhook answered 503; a `Settle` is queued all the same, there are at most
 //!   `screening.max_in_flight` of them; what was taken out of the mailbox and waits for the commit under way is bounded by
@@ -115,6 +115,18 @@ pub struct ReleaseOverdue {
     pub reply: oneshot::Sender<usize>,
 }
 
+/// Let a user in, or no longer.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct SetUser {
+    /// The user id.
+    pub user: Arc<str>,
+    /// Whether it is known from now on.
+    pub known: bool,
+    /// Told whether that changed anything, when it is durable.
+    pub reply: oneshot::Sender<Result<bool, StoreError>>,
+}
+
 /// Who is told what became of a write.
 enum Reply {
     Kept(Tell),
@@ -122,6 +134,7 @@ enum Reply {
     Discarded(oneshot::Sender<Result<usize, StoreError>>),
     Settled(oneshot::Sender<Result<(), StoreError>>),
     Released(oneshot::Sender<usize>),
+    UserSet(oneshot::Sender<Result<bool, StoreError>>),
     Nobody,
     /// The archivist itself: it keeps dead letters within their bounds.
     Bound,
@@ -226,6 +239,14 @@ impl Handler<ReleaseOverdue> for Archivist {
         let ReleaseOverdue { received_before, results, limit, reply } = message;
         let write = Write::ReleaseOverdue { received_before, at: chrono::Utc::now(), results, limit };
         self.enqueue(write, Reply::Released(reply), ctx);
+    }
+}
+
+impl Handler<SetUser> for Archivist {
+    type Result = ();
+
+    fn handle(&mut self, SetUser { user, known, reply }: SetUser, ctx: &mut Self::Context) {
+        self.enqueue(Write::SetUser { user, known }, Reply::UserSet(reply), ctx);
     }
 }
 
@@ -364,6 +385,7 @@ impl Reply {
             (Self::Discarded(reply), Written::Discarded(count)) => drop(reply.send(Ok(count))),
             (Self::Settled(reply), Written::Settled(_)) => drop(reply.send(Ok(()))),
             (Self::Released(reply), Written::Released(count)) => drop(reply.send(count)),
+            (Self::UserSet(reply), Written::UserSet(changed)) => drop(reply.send(Ok(changed))),
             (reply, Written::Refused(reason)) => reply.failed(&StoreError::Refused(reason)),
             // A dropped reply tells its owner that the answer got lost.
             _ => {}
@@ -376,6 +398,7 @@ impl Reply {
             Self::KeptAgain(tell) => tell(Err(error.clone())),
             Self::Discarded(reply) => drop(reply.send(Err(error.clone()))),
             Self::Settled(reply) => drop(reply.send(Err(error.clone()))),
+            Self::UserSet(reply) => drop(reply.send(Err(error.clone()))),
             Self::Released(_) | Self::Nobody | Self::Bound => {}
         }
     }

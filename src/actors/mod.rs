@@ -22,4 +22,5 @@ pub mod screener;
 pub mod session;
 pub mod session_supervisor;
 pub mod stall;
+pub mod users;
 pub mod webhook_handler;

@@ -4,6 +4,7 @@
 
 use std::ops::RangeInclusive;
 
+use awc::http::Method;
 use bytes::Bytes;
 use serde_json::Value;
 
@@ -46,7 +47,7 @@ pub async fn retry_dead_letter(config: &Config, seq: i64) -> Result<Value, Comma
         store.close().await;
         return Err(server.is_absent());
     }
-    server.ask("POST", &format!("/dead-letters/{seq}/retry")).await
+    server.ask(Method::POST, &format!("/dead-letters/{seq}/retry"), None).await
 }
 
 /// Drops one, or all that are there; how many those were.
@@ -58,7 +59,7 @@ pub async fn drop_dead_letters(config: &Config, seq: Option<i64>) -> Result<u64,
     match Place::open(config).await? {
         Place::Server(server) => {
             let path = seq.map_or("/dead-letters".to_owned(), |seq| format!("/dead-letters/{seq}"));
-            Ok(server.ask("DELETE", &path).await?["dropped"].as_u64().unwrap_or_default())
+            Ok(server.ask(Method::DELETE, &path, None).await?["dropped"].as_u64().unwrap_or_default())
         }
         Place::Store(store) => {
             let letters = seq.map_or(i64::MIN..=newest, |seq| seq..=seq);

@@ -24,6 +24,9 @@ pub enum CommandError {
         /// Where it was looked for.
         at: SocketAddr,
     },
+    /// What was given is no user id.
+    #[error("{0:?}: a user id {1}")]
+    NoUserId(String, &'static str),
     /// There is no such dead letter.
     #[error("there is no dead letter {0}")]
     UnknownLetter(i64),

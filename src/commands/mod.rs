@@ -6,6 +6,7 @@ mod export;
 mod import;
 mod place;
 mod progress;
+mod user;
 
 use std::path::Path;
 
@@ -14,6 +15,7 @@ pub use self::{
     error::CommandError,
     export::export,
     import::import,
+    user::{set_users, users},
 };
 
 /// Whether a file name means standard input or output.

@@ -8,12 +8,8 @@ use std::{
     time::Duration,
 };
 
+use awc::{Client, error::SendRequestError, http::Method};
 use serde_json::Value;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    time::timeout,
-};
 
 use super::CommandError;
 use crate::{
@@ -23,6 +19,10 @@ use crate::{
 
 /// How long a server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// The longest answer: a list of many users, bytes.
+const LONGEST: usize = 1 << 30;
+/// Tells the server that this is a command and no web page.
+const ADMIN_HEADER: &str = "X-Lookout-Admin";
 
 /// Who is told what to change.
 pub(super) enum Place {
@@ -68,50 +68,37 @@ impl Server {
         CommandError::NoServer { at: self.at }
     }
 
-    /// Asks without a body. The JSON of a success, else what the server says.
-    pub async fn ask(&self, method: &str, path: &str) -> Result<Value, CommandError> {
+    /// What is told where it answers something else than it should.
+    pub fn says(&self, reason: &str) -> CommandError {
+        CommandError::Server { at: self.at, reason: reason.into() }
+    }
+
+    /// Asks, with a body where there is one. The JSON of a success, else what the server says.
+    pub async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, CommandError> {
         let failed = |reason: String| CommandError::Server { at: self.at, reason };
-        let Ok(socket) = TcpStream::connect(self.at).await else { return Err(self.is_absent()) };
-        let answer = timeout(PATIENCE, self.exchange(socket, method, path)).await;
-        let answer = answer.map_err(|_| failed(format!("does not answer within {PATIENCE:?}")))?;
-        let answer = answer.map_err(|error| failed(format!("cannot be asked: {error}")))?;
-        let (status, body) = read(&answer).ok_or_else(|| failed("is no lookout".into()))?;
-        if (200..300).contains(&status) {
+        let client = Client::builder().timeout(PATIENCE).disable_redirects().finish();
+        let request = client.request(method, format!("http://{}{path}", self.at)).insert_header((ADMIN_HEADER, "1"));
+        let sent = match body {
+            Some(body) => request.send_json(body).await,
+            None => request.send().await,
+        };
+        let mut answer = match sent {
+            Ok(answer) => answer,
+            Err(SendRequestError::Connect(_)) => return Err(self.is_absent()),
+            Err(error) => return Err(failed(format!("cannot be asked: {error}"))),
+        };
+        let (status, body) = (answer.status(), answer.body().limit(LONGEST).await);
+        let body: Value = body.ok().and_then(|body| serde_json::from_slice(&body).ok()).unwrap_or_default();
+        if status.is_success() {
             return Ok(body);
         }
         Err(failed(format!("answers {status}: {}", body["message"].as_str().unwrap_or_default())))
     }
-
-    /// HTTP/1.0: the answer comes in one piece and ends with the connection.
-    async fn exchange(&self, mut socket: TcpStream, method: &str, path: &str) -> std::io::Result<Vec<u8>> {
-        let head = format!("{method} {path} HTTP/1.0\r\nHost: {}\r\nX-Lookout-Admin: 1\r\nContent-Length: 0\r\n\r\n", self.at);
-        socket.write_all(head.as_bytes()).await?;
-        let mut answer = Vec::new();
-        socket.read_to_end(&mut answer).await?;
-        Ok(answer)
-    }
-}
-
-/// The status and the JSON of a whole answer.
-fn read(answer: &[u8]) -> Option<(u16, Value)> {
-    let text = std::str::from_utf8(answer).ok()?;
-    let (head, body) = text.split_once("\r\n\r\n")?;
-    let status = head.strip_prefix("HTTP/1.")?.get(2..5)?.parse().ok()?;
-    Some((status, serde_json::from_str(body).ok()?))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_the_answer_of_a_lookout_is_read() {
-        let answer = b"HTTP/1.0 404 Not Found\r\ncontent-type: application/json\r\n\r\n{\"message\":\"no\"}";
-        assert_eq!(read(answer), Some((404, serde_json::json!({ "message": "no" }))));
-        for other in ["", "SSH-2.0-x\r\n\r\n{}", "HTTP/1.1 200", "HTTP/1.1 200 OK\r\n\r\n<html>", "HTTP/1.1 \r\n\r\n{}"] {
-            assert_eq!(read(other.as_bytes()), None, "{other}");
-        }
-    }
 
     #[test]
     fn a_server_that_listens_everywhere_is_asked_here() {

@@ -27,10 +27,10 @@ impl Shown {
     }
 
     pub fn end(&self, tally: &Tally) {
-        let Tally { bodies, entries, screenings, retold, dead_letters } = tally;
+        let Tally { bodies, entries, screenings, retold, dead_letters, users } = tally;
         eprintln!(
             "lookout: {} all {} records: {entries} entries of the log, {screenings} open screenings, {dead_letters} dead letters, \
-             {bodies} bodies, {retold} told again",
+             {bodies} bodies, {retold} told again, {users} users",
             self.verb,
             tally.sum()
         );

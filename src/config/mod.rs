@@ -153,6 +153,30 @@ pub struct Auth {
     pub mode: AuthMode,
     /// The users of mode `list`.
     pub users: Vec<String>,
+    /// Whom mode `http` asks; `""` in the file is none.
+    pub url: Option<Secret>,
+    /// How long `url`, or a key set at a URL, may take to answer.
+    pub timeout: Duration,
+    /// How long an answer of `url` is good.
+    pub cache_for: Duration,
+    /// The most answers, or genuine tokens, in memory.
+    pub cache_size: usize,
+    /// The key file of mode `jwt`, resolved against the folder of the configuration file; `""` in the file is none.
+    pub jwt_key: Option<PathBuf>,
+    /// The key set of mode `jwt`; `""` in the file is none.
+    pub jwt_jwks: Option<Jwks>,
+    /// How often a key set at a URL is fetched.
+    pub jwt_refresh: Duration,
+    /// What tokens may be signed with.
+    pub jwt_algorithms: Vec<JwtAlgorithm>,
+    /// A token must be for one of them; when empty, for nobody in particular.
+    pub jwt_audience: Vec<String>,
+    /// A token must be from one of them; when empty, from anybody who has the key.
+    pub jwt_issuer: Vec<String>,
+    /// How much clocks may differ.
+    pub jwt_leeway: Duration,
+    /// The cookie that holds a token; `""` in the file is none.
+    pub jwt_cookie: Option<String>,
 }
 
 /// How a user is checked.
@@ -160,8 +184,36 @@ pub struct Auth {
 pub enum AuthMode {
     /// `auth.users`.
     List,
+    /// The users in the store.
+    Store,
+    /// Whoever brings a token that is signed by a known key.
+    Jwt,
+    /// Whom `auth.url` lets in.
+    Http,
     /// Anybody; refused unless every listener is on loopback.
     Open,
+}
+
+/// Where a JSON Web Key Set is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Jwks {
+    /// In a file, resolved against the folder of the configuration file.
+    File(PathBuf),
+    /// At a URL: https, or http on loopback.
+    Url(Secret),
+}
+
+/// What a token may be signed with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JwtAlgorithm {
+    /// HMAC with SHA-256: the one with a secret that whoever verifies could sign with too.
+    Hs256,
+    /// RSA (PKCS #1 v1.5) with SHA-256.
+    Rs256,
+    /// ECDSA on P-256 with SHA-256.
+    Es256,
+    /// Ed25519.
+    EdDsa,
 }
 
 /// Which pages of other origins may read.

@@ -14,8 +14,8 @@ use bytesize::ByteSize;
 use log::LevelFilter;
 
 use super::{
-    Admin, Audience, Auth, AuthMode, Cluster, ClusterKind, Config, Cors, Ingest, Log, LogFormat, Mailbox, Provider, Screening,
-    Secret, Server, Signature, SignatureEncoding, SignatureScheme, Store, StoreKind, Stream,
+    Admin, Audience, Auth, AuthMode, Cluster, ClusterKind, Config, Cors, Ingest, JwtAlgorithm, Log, LogFormat, Mailbox, Provider,
+    Screening, Secret, Server, Signature, SignatureEncoding, SignatureScheme, Store, StoreKind, Stream,
     fault::Fault,
     settings::{Setting, Settings},
     units::{self, Refusal},
@@ -28,6 +28,9 @@ const SHORTEST: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 /// A claimant gives a sign of life each half second at the latest.
 const SHORTEST_LIFE: Duration = Duration::from_secs(2);
+/// A key set that were fetched more often would be a burden to whoever serves it.
+const SHORTEST_REFRESH: Duration = Duration::from_secs(10);
+const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const YEAR: Duration = Duration::from_secs(31_557_600);
@@ -90,8 +93,37 @@ pub(super) fn read(settings: &Settings, folder: &Path, faults: &mut Vec<Fault>) 
             audience: r.word("stream.audience", [("everyone", Audience::Everyone), ("owner", Audience::Owner)]),
         },
         auth: Auth {
-            mode: r.word("auth.mode", [("list", AuthMode::List), ("open", AuthMode::Open)]),
+            mode: r.word(
+                "auth.mode",
+                [
+                    ("list", AuthMode::List),
+                    ("store", AuthMode::Store),
+                    ("jwt", AuthMode::Jwt),
+                    ("http", AuthMode::Http),
+                    ("open", AuthMode::Open),
+                ],
+            ),
             users: r.texts("auth.users", units::name),
+            url: r.optional("auth.url", |text| units::url(text).map(|_| Secret::new(text))),
+            timeout: r.duration("auth.timeout", SHORTEST..=MINUTE),
+            cache_for: r.duration("auth.cache_for", INSTANT..=HOUR),
+            cache_size: r.number("auth.cache_size", 1..=1_000_000),
+            jwt_key: r.optional("auth.jwt_key", |text| Ok(folder.join(text))),
+            jwt_jwks: r.optional("auth.jwt_jwks", |text| units::key_set(text, folder)),
+            jwt_refresh: r.duration("auth.jwt_refresh", SHORTEST_REFRESH..=DAY),
+            jwt_algorithms: r.words(
+                "auth.jwt_algorithms",
+                [
+                    ("HS256", JwtAlgorithm::Hs256),
+                    ("RS256", JwtAlgorithm::Rs256),
+                    ("ES256", JwtAlgorithm::Es256),
+                    ("EdDSA", JwtAlgorithm::EdDsa),
+                ],
+            ),
+            jwt_audience: r.texts("auth.jwt_audience", units::name),
+            jwt_issuer: r.texts("auth.jwt_issuer", units::name),
+            jwt_leeway: r.duration("auth.jwt_leeway", INSTANT..=HOUR),
+            jwt_cookie: r.optional("auth.jwt_cookie", |text| units::cookie_name(text).map(|()| text.to_owned())),
         },
         cors: Cors {
             allowed_origins: r.texts("cors.allowed_origins", units::origin),
@@ -227,9 +259,14 @@ impl<'a> Reader<'a> {
     }
 
     fn optional_address(&mut self, key: &'static str) -> Option<SocketAddr> {
+        self.optional(key, units::address)
+    }
+
+    /// What a text says; an empty one says nothing.
+    fn optional<T>(&mut self, key: &'static str, parse: impl FnOnce(&str) -> Result<T, Refusal>) -> Option<T> {
         let parse = |setting| match units::text(setting)? {
             "" => Ok(None),
-            text => units::address(text).map(Some),
+            text => parse(text).map(Some),
         };
         self.take(key, parse).flatten()
     }
@@ -279,14 +316,16 @@ impl<'a> Reader<'a> {
 
     /// One of some words, each with its meaning.
     fn word<T: Copy, const N: usize>(&mut self, key: &'static str, words: [(&str, T); N]) -> T {
-        let parse = |setting| {
-            let text = units::text(setting)?;
-            words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning).ok_or_else(|| {
-                let all = words.map(|(word, _)| format!("{word:?}")).join(", ");
-                Refusal::Value(format!("must be {}{all}, is {text:?}", if N > 1 { "one of " } else { "" }))
-            })
+        self.take(key, |setting| meaning(units::text(setting)?, &words)).unwrap_or(words[0].1)
+    }
+
+    /// Some of some words, at least one.
+    fn words<T: Copy, const N: usize>(&mut self, key: &'static str, words: [(&str, T); N]) -> Vec<T> {
+        let parse = |setting| match &units::texts(setting)?[..] {
+            [] => Err(Refusal::Value("must not be empty".to_owned())),
+            texts => texts.iter().map(|text| meaning(text, &words)).collect(),
         };
-        self.take(key, parse).unwrap_or(words[0].1)
+        self.take(key, parse).unwrap_or_default()
     }
 
     /// A list of texts, with one fault for each entry that is refused.
@@ -299,6 +338,13 @@ impl<'a> Reader<'a> {
         }
         texts.into_iter().map(str::to_owned).collect()
     }
+}
+
+fn meaning<T: Copy, const N: usize>(text: &str, words: &[(&str, T); N]) -> Result<T, Refusal> {
+    words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning).ok_or_else(|| {
+        let all = words.map(|(word, _)| format!("{word:?}")).join(", ");
+        Refusal::Value(format!("must be {}{all}, is {text:?}", if N > 1 { "one of " } else { "" }))
+    })
 }
 
 fn within<T: PartialOrd>(value: T, range: &RangeInclusive<T>, show: impl Fn(&T) -> String) -> Result<T, Refusal> {

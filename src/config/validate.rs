@@ -5,9 +5,11 @@
 use std::{net::SocketAddr, time::Duration};
 
 use super::{
-    Audience, AuthMode, ClusterKind, Config, Provider, Secret, Signature, SignatureScheme, SigningKey, StoreKind,
+    Audience, AuthMode, ClusterKind, Config, Jwks, JwtAlgorithm, Provider, Secret, Signature, SignatureScheme, SigningKey,
+    StoreKind,
     fault::{Fault, Source},
     settings::Settings,
+    units,
     url::Url,
 };
 
@@ -77,6 +79,24 @@ pub(super) fn check_together(config: &Config, settings: &Settings, faults: &mut 
         &["cors.allowed_origins"],
         "\"*\" stands alone, beside it other origins mean nothing",
     );
+    let auth = &config.auth;
+    check.refuse_if(
+        auth.mode == AuthMode::Jwt && auth.jwt_key.is_some() == auth.jwt_jwks.is_some(),
+        &["auth.mode", "auth.jwt_key", "auth.jwt_jwks"],
+        "mode \"jwt\" has its keys from one of jwt_key and jwt_jwks",
+    );
+    check.refuse_if(
+        auth.mode == AuthMode::Jwt
+            && matches!(auth.jwt_jwks, Some(Jwks::Url(_)))
+            && auth.jwt_algorithms.iter().all(|algorithm| *algorithm == JwtAlgorithm::Hs256),
+        &["auth.jwt_jwks", "auth.jwt_algorithms"],
+        "what can be fetched from a URL is no secret, so it can hold no key of HS256; name other algorithms too",
+    );
+    check.refuse_if(
+        auth.mode == AuthMode::Http && auth.url.is_none(),
+        &["auth.mode", "auth.url"],
+        "mode \"http\" asks auth.url, which is empty",
+    );
     let listeners = listeners(config);
     for (key, address) in &listeners {
         check.refuse_if(
@@ -142,8 +162,11 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
                 .to_owned(),
         ),
         (
-            public && list_mode,
-            "auth.mode is \"list\" and server.bind is not on loopback: whoever knows a user id may read as that user".to_owned(),
+            public && matches!(config.auth.mode, AuthMode::List | AuthMode::Store),
+            format!(
+                "auth.mode is \"{}\" and server.bind is not on loopback: whoever knows a user id may read as that user",
+                if list_mode { "list" } else { "store" }
+            ),
         ),
         (
             public && config.stream.audience == Audience::Everyone,
@@ -174,6 +197,21 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
             config.cluster.kind == ClusterKind::Redis && Url::of(config.cluster.url.expose()).leads_away(),
             "cluster.url leads to another machine, and Redis is spoken to without TLS: whoever listens between reads everything"
                 .to_owned(),
+        ),
+        (
+            config.auth.mode == AuthMode::Jwt && config.stream.audience == Audience::Everyone && !public,
+            "auth.mode is \"jwt\" and stream.audience is \"everyone\": a token shows who reads, and every user sees every owner's \
+             notifications all the same"
+                .to_owned(),
+        ),
+        (
+            config.auth.mode == AuthMode::Http && config.stream.max_lifetime.is_none(),
+            "auth.mode is \"http\" and stream.max_lifetime is \"off\": whom auth.url no longer lets in keeps the streams that are open"
+                .to_owned(),
+        ),
+        (
+            config.auth.mode == AuthMode::Http && config.auth.url.as_ref().is_some_and(|url| is_in_the_clear(url.expose())),
+            "auth.url is http to another machine: the credentials of users pass in the clear".to_owned(),
         ),
         (list_mode && config.auth.users.is_empty(), "auth.users is empty: nobody can connect".to_owned()),
         (
@@ -232,6 +270,10 @@ fn listeners(config: &Config) -> Vec<(&'static str, SocketAddr)> {
     let mut listeners = vec![("server.bind", config.server.bind), ("admin.bind", config.admin.bind)];
     listeners.extend(config.ingest.bind.map(|address| ("ingest.bind", address)));
     listeners
+}
+
+fn is_in_the_clear(url: &str) -> bool {
+    units::url(url).is_ok_and(|uri| uri.scheme_str() == Some("http") && !units::is_loopback(&uri))
 }
 
 fn is_loopback(address: &SocketAddr) -> bool {

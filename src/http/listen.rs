@@ -27,6 +27,7 @@ use super::{
     dead_letters::Letters,
     ingest, not_found, public,
     stream::Streams,
+    users::UserBook,
     watched::Watched,
     webhook::Ingest,
 };
@@ -73,12 +74,16 @@ pub struct Listeners {
 pub struct Routes {
     /// For streams and history.
     pub streams: Streams,
+    /// Who gets these.
+    pub door: Arc<Door>,
     /// For the webhook.
     pub webhooks: Ingest,
     /// For operators.
     pub readiness: Arc<Readiness>,
     /// For what operators change.
     pub letters: Letters,
+    /// For operators, too.
+    pub users: UserBook,
 }
 
 /// Binds and serves. `worker` is called once on each worker thread of the public listener.
@@ -88,7 +93,7 @@ pub fn listen(
     worker: impl Fn() -> Arc<Worker> + Clone + Send + 'static,
 ) -> Result<Listeners, BindError> {
     let webhooks = web::Data::new(routes.webhooks);
-    let (public, public_server) = listen_public(config, routes.streams, webhooks.clone(), worker)?;
+    let (public, public_server) = listen_public(config, routes.streams, routes.door, webhooks.clone(), worker)?;
     let mut outer = vec![public_server];
     let ingest = match config.ingest.bind {
         None => public,
@@ -101,12 +106,13 @@ pub fn listen(
             bound
         }
     };
-    let readiness = web::Data::from(routes.readiness);
+    let (readiness, users) = (web::Data::from(routes.readiness), web::Data::new(routes.users));
     let (letters, names) = (web::Data::new(routes.letters), Names::new(&config.admin));
     let app = move || {
         App::new()
             .app_data(readiness.clone())
             .app_data(letters.clone())
+            .app_data(users.clone())
             .app_data(webhooks.clone())
             .app_data(web::ThinData(names.clone()))
             .wrap(from_fn(guard))
@@ -147,12 +153,13 @@ where
 fn listen_public(
     config: &Config,
     streams: Streams,
+    door: Arc<Door>,
     webhooks: web::Data<Ingest>,
     worker: impl Fn() -> Arc<Worker> + Clone + Send + 'static,
 ) -> Result<(SocketAddr, ServerHandle), BindError> {
     let error = |source| BindError { key: "server.bind", address: config.server.bind, source };
     let user_timeout = config.stream.connection_timeout.min(config.stream.heartbeat_interval);
-    let (streams, door) = (web::Data::new(streams), web::Data::new(Door::new(&config.auth)));
+    let (streams, door) = (web::Data::new(streams), web::Data::from(door));
     let (cors_config, own_ingest) = (config.cors.clone(), config.ingest.bind.is_some());
     let listener = bind(config.server.bind).map_err(error)?;
     let bound = listener.local_addr().map_err(error)?;

@@ -16,6 +16,7 @@ pub mod listen;
 pub mod page;
 pub mod signature;
 pub mod stream;
+pub mod users;
 pub mod watched;
 pub mod webhook;
 
@@ -28,6 +29,8 @@ use answer::refused;
 pub const STREAM: &str = "/notifications/zone-port-events/stream";
 /// Where the provider posts.
 pub const WEBHOOK: &str = "/notifications/webhook/zone-port-event";
+/// Where commands change the users of a running server.
+pub const USERS: &str = "/users";
 /// Where the history is read.
 pub const HISTORY: &str = "/notifications/zone-port-notifications";
 
@@ -63,7 +66,9 @@ pub fn admin(app: &mut web::ServiceConfig) {
             &format!("{DEAD_LETTERS}/{{seq}}"),
             vec![(Method::GET, web::get().to(dead_letters::show)), (Method::DELETE, web::delete().to(dead_letters::drop_one))],
         ))
-        .service(only(Method::POST, &format!("{DEAD_LETTERS}/{{seq}}/retry"), web::post().to(dead_letters::retry)));
+        .service(only(Method::POST, &format!("{DEAD_LETTERS}/{{seq}}/retry"), web::post().to(dead_letters::retry)))
+        .service(each(USERS, vec![(Method::GET, web::get().to(users::list)), (Method::POST, web::post().to(users::add))]))
+        .service(only(Method::DELETE, &format!("{USERS}/{{user}}"), web::delete().to(users::remove)));
 }
 
 /// A resource with one method; every other method is 405 with `Allow`.

@@ -92,6 +92,13 @@ pub enum Write {
         /// At most so many are removed.
         limit: usize,
     },
+    /// Lets a user in, or no longer; only looked at where `auth.mode` is "store".
+    SetUser {
+        /// The user id.
+        user: Arc<str>,
+        /// Whether it is known from now on.
+        known: bool,
+    },
     /// Writes what changes nothing: whether it can be made durable tells whether the store takes writes again.
     Probe,
 }
@@ -103,6 +110,7 @@ impl Write {
             Self::Receive(receive) | Self::Retry { receive, .. } => {
                 receive.raw.len() + receive.notifications.iter().map(|new| new.payload.len()).sum::<usize>()
             }
+            Self::SetUser { user, .. } => user.len(),
             Self::Settle { .. }
             | Self::ReleaseOverdue { .. }
             | Self::Prune { .. }
@@ -174,6 +182,8 @@ pub enum Written {
     Retried(Option<Vec<Kept>>),
     /// How many dead letters were removed; `limit` means that there may be more.
     Discarded(usize),
+    /// Whether that changed anything.
+    UserSet(bool),
     /// It is durable.
     Probed,
     /// Nothing, and why: this write fails by itself, now and when it is tried again. The others of its commit stand.
@@ -209,6 +219,15 @@ pub struct Span {
     pub oldest: Option<Position>,
     /// The last committed entry.
     pub newest: Option<Position>,
+}
+
+/// The users that the store knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Users {
+    /// [`Store::users_version`], not later than when they were read.
+    pub version: u64,
+    /// Their ids, ascending.
+    pub ids: Vec<Arc<str>>,
 }
 
 /// Who takes screenings: one screener, from its start to its end.
@@ -275,6 +294,20 @@ pub struct DeadLetter {
     pub body_bytes: u64,
 }
 
+/// The longest user id, bytes.
+pub const MAX_USER_ID: usize = 1024;
+
+/// What is kept as a user id can be compared, listed and written on a command line. The reason of a refusal goes on behind "a user id".
+pub fn check_user(user: &str) -> Result<(), &'static str> {
+    if user.is_empty() || user.len() > MAX_USER_ID {
+        return Err("has 1 to 1024 bytes");
+    }
+    if user.trim() != user || user.contains(char::is_control) {
+        return Err("has no blanks around it and no control characters in it");
+    }
+    Ok(())
+}
+
 /// Why a store did not do what it was asked.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
@@ -339,6 +372,12 @@ pub trait Store: Send + Sync + 'static {
     /// claimant's while it lives. It is dead when it has not asked for `cluster.take_over_after`, in a store that one process has to
     /// itself as soon as another asks.
     fn take_screenings(&self, claimant: Claimant, limit: usize) -> BoxFuture<'static, Result<Vec<OpenScreening>, StoreError>>;
+
+    /// Every user.
+    fn users(&self) -> BoxFuture<'static, Result<Users, StoreError>>;
+
+    /// A number that is another one after users were added or removed, asked from the store where others write to it too.
+    fn users_version(&self) -> BoxFuture<'static, Result<u64, StoreError>>;
 
     /// Dead letters, newest first.
     fn dead_letters(&self, limit: usize) -> BoxFuture<'static, Result<Vec<DeadLetter>, StoreError>>;

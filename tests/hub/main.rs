@@ -5,6 +5,7 @@
 mod support;
 
 mod admin;
+mod asking;
 mod check;
 mod crash;
 mod dead_letters;
@@ -12,6 +13,7 @@ mod deploy;
 mod history;
 mod hostile;
 mod house;
+mod jwt;
 mod limits;
 mod overflow;
 mod page;
@@ -19,6 +21,7 @@ mod payloads;
 mod rebuild;
 mod replay;
 mod screening;
+mod secrets;
 #[cfg(feature = "server-tests")]
 #[path = "../servers/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "not every target needs every server")]
@@ -28,4 +31,5 @@ mod stop;
 mod stream;
 mod strictness;
 mod transfer;
+mod users;
 mod webhook;

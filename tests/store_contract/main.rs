@@ -23,6 +23,7 @@ mod servers;
 mod story;
 mod transfer;
 mod trouble;
+mod users;
 
 /// One test for each clause of the contract.
 macro_rules! contract {
@@ -89,6 +90,9 @@ macro_rules! every_clause {
                 a_write_that_is_refused_leaves_nothing_and_costs_no_other
                 a_payload_that_cannot_be_read_goes_out_as_it_is_and_its_result_follows
                 pages_and_releases_end_at_their_bytes_and_take_one_entry_of_any_size;
+            users:
+                users_are_known_once_until_they_are_removed
+                the_version_of_users_is_another_one_after_each_change;
         }
     };
 }

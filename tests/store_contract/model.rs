@@ -1,6 +1,6 @@
 //! The contract as a few vectors, and the property that a store does what they do.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use lookout::{
     notification::{
@@ -14,7 +14,10 @@ use lookout::{
 use proptest::{collection::vec, option, prelude::*, test_runner::TestRunner};
 use serde_json::{Value, json};
 
-use crate::story::*;
+use crate::{
+    story::*,
+    users::{set_user, users},
+};
 
 const OWNERS: [&str; 2] = ["a", "b|c"];
 
@@ -27,6 +30,7 @@ pub enum Step {
     Prune { age: i64, limit: usize },
     Discard { first: i64, count: i64, limit: usize },
     Bound { letters: usize, bytes: usize, limit: usize },
+    User(usize, bool),
 }
 
 #[derive(Debug, Clone)]
@@ -51,6 +55,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..9i64, 0..9usize).prop_map(|(age, limit)| Step::Prune { age, limit }),
         1 => (0..9i64, 0..4i64, 0..4usize).prop_map(|(first, count, limit)| Step::Discard { first, count, limit }),
         1 => (0..6usize, 0..9usize, 0..4usize).prop_map(|(letters, bytes, limit)| Step::Bound { letters, bytes, limit }),
+        1 => (0..2usize, any::<bool>()).prop_map(|(user, known)| Step::User(user, known)),
     ]
 }
 
@@ -72,6 +77,7 @@ struct Model {
     notes: Vec<Note>,
     log: Vec<(Entry, Timestamp)>,
     letters: Vec<Letter>,
+    users: BTreeSet<String>,
     last_n: u64,
     opened: u64,
     buried: i64,
@@ -175,6 +181,10 @@ impl Model {
                 Written::Discarded(discarded)
             }
             Write::Retry { .. } => unreachable!("no step is one"),
+            Write::SetUser { user, known } => {
+                let user = user.to_string();
+                Written::UserSet(if *known { self.users.insert(user) } else { self.users.remove(&user) })
+            }
             Write::Probe => Written::Probed,
         }
     }
@@ -269,6 +279,7 @@ fn writes(steps: &[Step], second: i64, next: &mut u32) -> Vec<Write> {
         Step::Prune { age, limit } => prune(second - age, *limit),
         Step::Discard { first, count, limit } => Write::Discard { letters: *first..=first + count, limit: *limit },
         Step::Bound { letters, bytes, limit } => Write::BoundDeadLetters { letters: *letters, bytes: *bytes, limit: *limit },
+        Step::User(user, known) => set_user(OWNERS[*user], *known),
     };
     steps.iter().map(&mut write).collect()
 }
@@ -313,6 +324,7 @@ async fn the_store_shows_the_model(store: &Arc<dyn Store>, model: &Model) {
     assert_eq!(open.into_iter().map(seen).collect::<Vec<_>>(), model.open());
     let letters: Vec<_> = store.dead_letters(1_000).await.unwrap().iter().rev().map(|letter| letter.received_at).collect();
     assert_eq!(letters, model.letters.iter().map(|letter| letter.received_at).collect::<Vec<_>>());
+    assert_eq!(users(store).await, model.users.iter().cloned().collect::<Vec<_>>());
 }
 
 /// All pages of two, by the cursor that a client would use.

@@ -15,7 +15,11 @@ use lookout::{
 };
 use mongodb::bson::{Document, doc};
 
-use crate::{servers::Mongod, story::*};
+use crate::{
+    servers::Mongod,
+    story::*,
+    users::{set_user, users},
+};
 
 /// A database of its own in a server that the tests of this process share for as long as one of them runs.
 pub struct Database {
@@ -96,6 +100,32 @@ async fn what_another_node_commits_is_seen_at_the_next_look() {
     assert_eq!(numbers(&commit(&here, vec![receive(1, vec![event(3)])]).await.entries), [3]);
     commit(&there, vec![prune(99, 2)]).await;
     assert_eq!(here.look().await.unwrap().oldest.map(|oldest| oldest.n), Some(3));
+}
+
+#[tokio::test]
+async fn users_that_another_node_adds_and_removes_are_told_by_their_version() {
+    let place = Database::new();
+    let (here, there) = (place.node().await, place.node().await);
+    let before = here.users_version().await.unwrap();
+    commit(&there, vec![set_user("ana", true), set_user("ben", true)]).await;
+    let added = here.users_version().await.unwrap();
+    assert_ne!(added, before);
+    assert_eq!(users(&here).await, ["ana", "ben"]);
+    commit(&there, vec![set_user("ana", false)]).await;
+    assert_ne!(here.users_version().await.unwrap(), added);
+    assert_eq!(users(&here).await, ["ben"]);
+}
+
+#[tokio::test]
+async fn a_log_from_before_there_were_users_takes_them() {
+    let place = Database::new();
+    place.node().await.close().await;
+    let client = mongodb::Client::with_uri_str(place.config().uri.expose()).await.unwrap();
+    let meta = client.database(&place.name).collection::<Document>("meta");
+    meta.update_one(doc! {}, doc! { "$unset": { "users": "" } }).await.unwrap();
+    let store = place.node().await;
+    commit(&store, vec![set_user("ana", true)]).await;
+    assert_eq!((store.users_version().await.unwrap(), users(&store).await), (1, vec!["ana".to_owned()]));
 }
 
 #[tokio::test]

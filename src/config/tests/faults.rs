@@ -47,9 +47,24 @@ fn a_value_that_a_key_cannot_have_is_refused_by_name() {
         ("stream.max_lifetime", "'never'", "\"off\" is none"),
         ("stream.retry", "'0s'", "must be 1ms to 1h, is 0s"),
         ("stream.audience", "'nobody'", "must be one of \"everyone\", \"owner\", is \"nobody\""),
-        ("auth.mode", "'jwt'", "must be one of \"list\", \"open\", is \"jwt\""),
+        ("auth.mode", "'none'", "must be one of \"list\", \"store\", \"jwt\", \"http\", \"open\", is \"none\""),
         ("auth.users", "['a', ' b']", "blanks around it, has \" b\""),
         ("auth.users", "['']", "has \"\""),
+        ("auth.url", "'auth.example.com'", "must be a URL such as"),
+        ("auth.url", "'ftp://auth.example.com'", "must be a URL such as"),
+        ("auth.url", "'https://user:s3cret@auth.example.com'", "without a user name in it"),
+        ("auth.timeout", "'0s'", "must be 1ms to 1m, is 0s"),
+        ("auth.cache_for", "'2h'", "must be 0s to 1h, is 2h"),
+        ("auth.cache_size", "0", "must be 1 to 1000000, is 0"),
+        ("auth.jwt_jwks", "'http://auth.example.com/jwks'", "must be an https URL"),
+        ("auth.jwt_jwks", "'ftp://127.0.0.1/jwks'", "must be a URL such as"),
+        ("auth.jwt_refresh", "'9s'", "must be 10s to 1day, is 9s"),
+        ("auth.jwt_algorithms", "['none']", "must be one of \"HS256\", \"RS256\", \"ES256\", \"EdDSA\", is \"none\""),
+        ("auth.jwt_algorithms", "[]", "must not be empty"),
+        ("auth.jwt_audience", "['']", "must not be empty"),
+        ("auth.jwt_issuer", "[' a']", "blanks around it"),
+        ("auth.jwt_leeway", "'2h'", "must be 0s to 1h, is 2h"),
+        ("auth.jwt_cookie", "'a b'", "must be the name of a cookie, is \"a b\""),
         ("cors.allowed_origins", "['dash.example.com']", "it has no scheme"),
         ("screening.provider", "'List'", "must be one of \"list\", \"none\""),
         ("screening.lists", "['']", "must not be empty"),
@@ -112,6 +127,12 @@ fn values_at_their_bounds_are_taken() {
         ("screening.deliver_within", "'10m'"),
         ("screening.max_list_age", "'1year'"),
         ("mailbox.session", "65536"),
+        ("auth.cache_for", "'0s'"),
+        ("auth.url", "'http://auth:8080/check?key=1'"),
+        ("auth.jwt_jwks", "'https://auth.example.com/jwks'"),
+        ("auth.jwt_jwks", "'http://[::1]:1/jwks'"),
+        ("auth.jwt_jwks", "'http://localhost/jwks'"),
+        ("auth.jwt_cookie", "'__Host-token'"),
     ] {
         assert!(load(&one_key(key, value), &[]).is_ok(), "{key} = {value}");
     }
@@ -119,7 +140,14 @@ fn values_at_their_bounds_are_taken() {
 
 #[test]
 fn combinations_that_cannot_work_are_refused_by_both_names() {
-    let table: [(&str, &[&str]); 20] = [
+    let table: [(&str, &[&str]); 24] = [
+        ("[auth]\nmode = 'jwt'", &["auth.mode", "auth.jwt_key", "auth.jwt_jwks"]),
+        ("[auth]\nmode = 'jwt'\njwt_key = 'key.pem'\njwt_jwks = 'set.json'", &["auth.mode", "auth.jwt_key", "auth.jwt_jwks"]),
+        (
+            "[auth]\nmode = 'jwt'\njwt_jwks = 'https://a.example/jwks'\njwt_algorithms = ['HS256']",
+            &["auth.jwt_jwks", "auth.jwt_algorithms"],
+        ),
+        ("[auth]\nmode = 'http'", &["auth.mode", "auth.url"]),
         ("[stream]\nheartbeat_interval = '300s'", &["stream.heartbeat_interval", "stream.connection_timeout"]),
         ("[stream]\nstall_timeout = '301s'", &["stream.stall_timeout", "stream.connection_timeout"]),
         ("[screening]\ndeliver_within = '11m'", &["screening.deliver_within", "screening.give_up_after"]),

@@ -48,7 +48,22 @@ fn the_defaults_are_the_documented_ones() {
             retry: secs(3),
             audience: Audience::Everyone,
         },
-        auth: Auth { mode: AuthMode::List, users: vec!["test_user".to_owned()] },
+        auth: Auth {
+            mode: AuthMode::List,
+            users: vec!["test_user".to_owned()],
+            url: None,
+            timeout: secs(2),
+            cache_for: secs(10),
+            cache_size: 10_000,
+            jwt_key: None,
+            jwt_jwks: None,
+            jwt_refresh: secs(300),
+            jwt_algorithms: vec![JwtAlgorithm::Hs256, JwtAlgorithm::Rs256, JwtAlgorithm::Es256, JwtAlgorithm::EdDsa],
+            jwt_audience: Vec::new(),
+            jwt_issuer: Vec::new(),
+            jwt_leeway: secs(10),
+            jwt_cookie: None,
+        },
         cors: Cors { allowed_origins: vec!["*".to_owned()], allow_credentials: false },
         screening: Screening {
             provider: Provider::List,
@@ -192,11 +207,15 @@ fn a_byte_order_mark_and_windows_line_ends_are_fine() {
 }
 
 #[test]
-fn relative_lists_are_beside_the_file_and_the_store_is_in_the_working_folder() {
+fn relative_lists_and_keys_are_beside_the_file_and_the_store_is_in_the_working_folder() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("lookout.toml");
-    fs::write(&path, "[screening]\nlists = ['ofac.csv', '/srv/uk.csv']\n[store]\npath = 'kept/lookout.db'\n").unwrap();
+    let text = "[auth]\njwt_key = 'key.pem'\njwt_jwks = 'keys/set.json'\n[screening]\nlists = ['ofac.csv', '/srv/uk.csv']\n\
+                [store]\npath = 'kept/lookout.db'\n";
+    fs::write(&path, text).unwrap();
     let config = Config::load(Some(&path), std::iter::empty()).unwrap().config;
+    assert_eq!(config.auth.jwt_key, Some(folder.path().join("key.pem")));
+    assert_eq!(config.auth.jwt_jwks, Some(Jwks::File(folder.path().join("keys/set.json"))));
     assert_eq!(config.screening.lists, [folder.path().join("ofac.csv"), "/srv/uk.csv".into()]);
     assert_eq!(config.store.path, Path::new("kept/lookout.db"));
 
@@ -251,6 +270,8 @@ proptest! {
         if let Ok(of_file) = load(&one_key(&key, &parsed.to_string()), &[]) {
             let mut of_variable = load_variables(&[(&variable(&key), &value)]).unwrap();
             of_variable.config.screening.lists.clone_from(&of_file.config.screening.lists);
+            of_variable.config.auth.jwt_key.clone_from(&of_file.config.auth.jwt_key);
+            of_variable.config.auth.jwt_jwks.clone_from(&of_file.config.auth.jwt_jwks);
             prop_assert_eq!(of_file, of_variable);
         }
     }

@@ -48,6 +48,18 @@ fn each_risk_is_told() {
         ("[cluster]\nurl = 'redis://bus.internal'", &[]),
         ("[auth]\nusers = []", &["auth.users is empty"]),
         ("[auth]\nusers = []\nmode = 'open'", &[]),
+        ("[auth]\nmode = 'store'", &[]),
+        (
+            "[auth]\nmode = 'store'\n[server]\nbind = '0.0.0.0:8000'\n[cors]\nallowed_origins = []\n[stream]\naudience = 'owner'\n[ingest]\nbind = '127.0.0.1:7'",
+            &["auth.mode is \"store\""],
+        ),
+        ("[auth]\nmode = 'jwt'\njwt_key = 'key.pem'", &["auth.mode is \"jwt\" and stream.audience"]),
+        ("[auth]\nmode = 'jwt'\njwt_key = 'key.pem'\n[stream]\naudience = 'owner'", &[]),
+        (
+            "[auth]\nmode = 'http'\nurl = 'http://auth:80/'",
+            &["auth.mode is \"http\" and stream.max_lifetime", "auth.url is http"],
+        ),
+        ("[auth]\nmode = 'http'\nurl = 'http://127.0.0.1:80/'\n[stream]\nmax_lifetime = '1h'", &[]),
         ("[store]\nretention = '3d'", &["store.retention is below 4 days"]),
         ("[store]\nretention = '4d'", &[]),
         ("[ingest]\nmax_body = '8MiB'", &[]),

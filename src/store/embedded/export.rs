@@ -19,7 +19,7 @@ use crate::{
     store::{
         Key, PAGE_BYTES, Span, StoreError,
         transfer::{
-            Arrival, Body, BodyId, Entry, Header, Letter, Place, RECORDS_AT_ONCE, Record, Retold, Screening, Source, Tally,
+            Arrival, Body, BodyId, Entry, Header, Letter, Place, RECORDS_AT_ONCE, Record, Retold, Screening, Source, Tally, User,
             Waiting,
         },
     },
@@ -60,9 +60,15 @@ impl EmbeddedSource {
             screenings: number("SELECT count(*) FROM open_screening")?,
             retold: number("SELECT count(*) FROM retold")?,
             dead_letters: number("SELECT count(*) FROM dead_letter")?,
+            users: number("SELECT count(*) FROM user")?,
         };
         let header = Header::new(epoch, oldest, newest, records);
-        Ok(Header { last_screening: last("open_screening")?, last_dead_letter: last("dead_letter")?, ..header })
+        Ok(Header {
+            last_screening: last("open_screening")?,
+            last_dead_letter: last("dead_letter")?,
+            last_user: last("user")?,
+            ..header
+        })
     }
 
     fn page(&self, behind: Place) -> Result<Vec<Record>, StoreError> {
@@ -101,6 +107,9 @@ impl EmbeddedSource {
                 &[&seq],
                 letter_of,
             ),
+            Place::User(seq) => self.read("SELECT seq, id FROM user WHERE seq > ?1 ORDER BY seq LIMIT ?2", &[&seq], |row| {
+                Ok((Record::User(User { seq: row.get(0)?, id: row.get(1)? }), 0))
+            }),
         }
     }
 

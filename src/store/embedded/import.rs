@@ -11,7 +11,8 @@ use crate::{
     store::{
         StoreError,
         transfer::{
-            Arrival, BodyId, Entry, Header, Letter, Mark, Notification, Record, Retold, Screening, Target, Waiting, WriteError,
+            Arrival, BodyId, Entry, Header, Letter, Mark, Notification, Record, Retold, Screening, Target, User, Waiting,
+            WriteError,
         },
     },
 };
@@ -38,8 +39,8 @@ impl EmbeddedTarget {
             if let Some(mark) = mark(tx)? {
                 return Ok(Some(mark));
             }
-            // Whatever was ever kept has left an entry, which the newest stays, or a body.
-            let sql = "SELECT EXISTS (SELECT 1 FROM log) OR EXISTS (SELECT 1 FROM body)";
+            // Whatever was ever kept has left an entry, which the newest stays, or a body; but for users.
+            let sql = "SELECT EXISTS (SELECT 1 FROM log) OR EXISTS (SELECT 1 FROM body) OR EXISTS (SELECT 1 FROM user)";
             if tx.query_row(sql, [], |row| row.get(0))? {
                 return Ok(None);
             }
@@ -67,7 +68,9 @@ impl EmbeddedTarget {
 
     fn finish(&mut self, header: &Header) -> Result<(), StoreError> {
         in_transaction(&mut self.connection, |tx| {
-            for (table, last) in [("open_screening", header.last_screening), ("dead_letter", header.last_dead_letter)] {
+            for (table, last) in
+                [("open_screening", header.last_screening), ("dead_letter", header.last_dead_letter), ("user", header.last_user)]
+            {
                 tx.execute("DELETE FROM sqlite_sequence WHERE name = ?1", [table])?;
                 tx.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?1, ?2)", params![table, last])?;
             }
@@ -136,6 +139,9 @@ fn write(tx: &Connection, record: &Record) -> Result<(), StoreError> {
                 "INSERT INTO dead_letter (seq, received_at, item, reason, detail, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             )?
             .execute(params![seq, received_at.timestamp_millis(), item, reason, detail, body_row(tx, *body)?])?;
+        }
+        Record::User(User { seq, id }) => {
+            tx.prepare_cached("INSERT INTO user (seq, id) VALUES (?1, ?2)")?.execute(params![seq, id])?;
         }
     }
     Ok(())

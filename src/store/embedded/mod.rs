@@ -22,7 +22,11 @@ mod writer;
 use std::{
     fmt,
     path::Path,
-    sync::{Arc, PoisonError, mpsc},
+    sync::{
+        Arc, PoisonError,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
 };
 
 use bytes::Bytes;
@@ -36,7 +40,7 @@ use self::{
     writer::{Request, SharedSpan, Writer},
 };
 pub use self::{export::EmbeddedSource, import::EmbeddedTarget, reader::Reader};
-use super::{Claimant, Commit, DeadLetter, HistoryPage, HistoryQuery, OpenScreening, Span, Store, StoreError, Write};
+use super::{Claimant, Commit, DeadLetter, HistoryPage, HistoryQuery, OpenScreening, Span, Store, StoreError, Users, Write};
 use crate::{
     config,
     notification::{NotificationId, entry::Entry},
@@ -47,6 +51,7 @@ pub struct EmbeddedStore {
     writes: mpsc::Sender<Request>,
     reads: Requests,
     span: SharedSpan,
+    users_version: Arc<AtomicU64>,
     taken: Arc<Taken>,
 }
 
@@ -55,8 +60,8 @@ impl EmbeddedStore {
     pub fn open(config: &config::Store) -> Result<Arc<Self>, StoreError> {
         let open = || {
             let writer = Writer::open(&config.path, config.read_connections)?;
-            let (span, reads) = (writer.span(), writer.readers().requests());
-            Ok(Arc::new(Self { writes: writer.start()?, reads, span, taken: Arc::default() }))
+            let (span, users_version, reads) = (writer.span(), writer.users_version(), writer.readers().requests());
+            Ok(Arc::new(Self { writes: writer.start()?, reads, span, users_version, taken: Arc::default() }))
         };
         open().map_err(|error: StoreError| error.at(&config.path))
     }
@@ -105,6 +110,16 @@ impl Store for EmbeddedStore {
     fn take_screenings(&self, claimant: Claimant, limit: usize) -> BoxFuture<'static, Result<Vec<OpenScreening>, StoreError>> {
         let taken = Arc::clone(&self.taken);
         Box::pin(self.reads.clone().read(move |reader| taken.take(claimant, |after| reader.open_screenings(after, limit))))
+    }
+
+    fn users(&self) -> BoxFuture<'static, Result<Users, StoreError>> {
+        let version = self.users_version.load(Ordering::Acquire);
+        Box::pin(self.reads.clone().read(move |reader| Ok(Users { version, ids: reader.users()? })))
+    }
+
+    fn users_version(&self) -> BoxFuture<'static, Result<u64, StoreError>> {
+        let version = self.users_version.load(Ordering::Acquire);
+        Box::pin(async move { Ok(version) })
     }
 
     fn dead_letters(&self, limit: usize) -> BoxFuture<'static, Result<Vec<DeadLetter>, StoreError>> {

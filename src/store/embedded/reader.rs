@@ -134,6 +134,13 @@ impl Reader {
         }
         Ok(open)
     }
+
+    /// Every user, ascending.
+    pub(super) fn users(&self) -> Result<Vec<Arc<str>>, StoreError> {
+        let mut statement = self.connection.prepare_cached("SELECT id FROM user ORDER BY id")?;
+        let ids = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        Ok(ids)
+    }
 }
 
 fn open_screening_of(row: &Row<'_>) -> Result<(i64, OpenScreening), StoreError> {

@@ -92,6 +92,7 @@ impl<'c> Draft<'c> {
             Write::BoundDeadLetters { letters, bytes, limit } => {
                 self.bound_dead_letters(*letters, *bytes, *limit).map(Written::Discarded)
             }
+            Write::SetUser { user, known } => self.set_user(user, *known).map(Written::UserSet),
             Write::Probe => self.probe().map(|()| Written::Probed),
         }
     }
@@ -158,6 +159,11 @@ impl<'c> Draft<'c> {
             remember.execute(params![key, id.bytes()])?;
         }
         Ok(())
+    }
+
+    fn set_user(&self, user: &str, known: bool) -> Result<bool, StoreError> {
+        let change = if known { "INSERT OR IGNORE INTO user (id) VALUES (?1)" } else { "DELETE FROM user WHERE id = ?1" };
+        Ok(self.tx.prepare_cached(change)?.execute([user])? > 0)
     }
 
     fn probe(&self) -> Result<(), StoreError> {

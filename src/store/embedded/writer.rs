@@ -3,7 +3,11 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
-    sync::{Arc, PoisonError, RwLock, mpsc},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
     thread,
 };
 
@@ -11,7 +15,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
 
 use super::{import, lock::Lock, pool::Pool, rows, schema, transaction::Draft};
-use crate::store::{Commit, Span, StoreError, Write};
+use crate::store::{Commit, Span, StoreError, Write, Written};
 
 /// What the writer is asked.
 pub(super) enum Request {
@@ -28,6 +32,8 @@ pub(super) type SharedSpan = Arc<RwLock<Span>>;
 pub(super) struct Writer {
     connection: Connection,
     span: SharedSpan,
+    /// Counts the commits of this process that changed users: nobody else can.
+    users_version: Arc<AtomicU64>,
     readers: Pool,
     // Last, so that the file is closed before another server may have it.
     _lock: Lock,
@@ -41,11 +47,15 @@ impl Writer {
         import::require_finished(&connection, path)?;
         let span = Arc::new(RwLock::new(rows::span(&connection)?));
         let readers = Pool::open(path, readers)?;
-        Ok(Self { connection, span, readers, _lock: lock })
+        Ok(Self { connection, span, users_version: Arc::default(), readers, _lock: lock })
     }
 
     pub(super) fn span(&self) -> SharedSpan {
         Arc::clone(&self.span)
+    }
+
+    pub(super) fn users_version(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.users_version)
     }
 
     pub(super) fn readers(&self) -> &Pool {
@@ -94,6 +104,9 @@ impl Writer {
             done => done?,
         };
         *self.span.write().unwrap_or_else(PoisonError::into_inner) = after;
+        if commit.written.contains(&Written::UserSet(true)) {
+            self.users_version.fetch_add(1, Ordering::Release);
+        }
         Ok(commit)
     }
 

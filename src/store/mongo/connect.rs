@@ -10,7 +10,9 @@ use mongodb::{
 };
 
 use super::{
-    documents::{BodyDocument, EntryDocument, LetterDocument, META, Meta, NOTIFICATION, RetoldDocument, ScreeningDocument},
+    documents::{
+        BodyDocument, EntryDocument, LetterDocument, META, Meta, NOTIFICATION, RetoldDocument, ScreeningDocument, UserDocument,
+    },
     error::{DUPLICATE_KEY, code},
 };
 use crate::{config, store::StoreError};
@@ -34,6 +36,7 @@ pub(super) struct Collections {
     pub retold: Collection<RetoldDocument>,
     pub dead_letter: Collection<LetterDocument>,
     pub claimant: Collection<Document>,
+    pub user: Collection<UserDocument>,
 }
 
 impl Collections {
@@ -81,6 +84,7 @@ impl Collections {
             retold: database.collection("retold"),
             dead_letter: database.collection("dead_letter"),
             claimant: database.collection("claimant"),
+            user: database.collection("user"),
             client,
             app_name,
         })
@@ -106,6 +110,7 @@ impl Collections {
         self.screening.create_indexes([keys(), unique(doc! { "notification": 1 }), overdue, body()]).await?;
         self.retold.create_indexes([unique(doc! { "notification": 1, "body": 1 }), body()]).await?;
         self.dead_letter.create_indexes([plain(doc! { "received_at": 1, "_id": 1 }), body()]).await?;
+        self.user.create_index(unique(doc! { "seq": 1 })).await?;
         let forgotten = IndexOptions::builder().expire_after(CLAIMANT_KEPT).build();
         self.claimant.create_index(with(doc! { "seen_at": 1 }, forgotten)).await?;
         Ok(())
@@ -121,6 +126,7 @@ impl Collections {
             newest: None,
             screenings: 0,
             letters: 0,
+            users: 0,
             import: None,
         };
         let made = match self.meta.find_one(doc! { "_id": META }).await? {

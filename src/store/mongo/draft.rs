@@ -133,6 +133,7 @@ impl<'t> Draft<'t> {
                 | Write::Prune { .. }
                 | Write::Discard { .. }
                 | Write::BoundDeadLetters { .. }
+                | Write::SetUser { .. }
                 | Write::Probe => {}
             }
         }
@@ -162,6 +163,7 @@ impl<'t> Draft<'t> {
             Write::BoundDeadLetters { letters, bytes, limit } => {
                 self.bound_dead_letters(*letters, *bytes, *limit).await.map(Written::Discarded)
             }
+            Write::SetUser { user, known } => self.tx.set_user(user, *known).await.map(Written::UserSet),
             Write::Probe => Ok(Written::Probed),
         }
     }

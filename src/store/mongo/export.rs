@@ -12,7 +12,9 @@ use serde::de::DeserializeOwned;
 
 use super::{
     connect::Collections,
-    documents::{BodyDocument, EntryDocument, LetterDocument, NOTIFICATION, RetoldDocument, ScreeningDocument, key, time},
+    documents::{
+        BodyDocument, EntryDocument, LetterDocument, NOTIFICATION, RetoldDocument, ScreeningDocument, UserDocument, key, time,
+    },
     read::bound,
 };
 use crate::{
@@ -21,7 +23,7 @@ use crate::{
     store::{
         PAGE_BYTES, Span, StoreError,
         transfer::{
-            Arrival, Body, BodyId, Entry, Header, Letter, Place, RECORDS_AT_ONCE, Record, Retold, Screening, Source, Tally,
+            Arrival, Body, BodyId, Entry, Header, Letter, Place, RECORDS_AT_ONCE, Record, Retold, Screening, Source, Tally, User,
             Waiting,
         },
     },
@@ -50,14 +52,15 @@ impl MongoSource {
             screenings: collections.screening.count_documents(doc! {}).await?,
             retold: collections.retold.count_documents(doc! {}).await?,
             dead_letters: collections.dead_letter.count_documents(doc! {}).await?,
+            users: collections.user.count_documents(doc! {}).await?,
         };
         let Span { epoch, oldest, newest } = meta.span();
         let header = Header::new(epoch, oldest, newest, records);
-        Ok(Header { last_screening: meta.screenings, last_dead_letter: meta.letters, ..header })
+        Ok(Header { last_screening: meta.screenings, last_dead_letter: meta.letters, last_user: meta.users, ..header })
     }
 
     async fn page(&self, behind: Place) -> Result<Vec<Record>, StoreError> {
-        let Collections { body, log, screening, retold, dead_letter, .. } = &self.collections;
+        let Collections { body, log, screening, retold, dead_letter, user, .. } = &self.collections;
         let by_id = doc! { "_id": 1 };
         match behind {
             Place::Body(id) => read(body, doc! { "_id": { "$gt": id } }, by_id, body_of).await,
@@ -69,6 +72,7 @@ impl MongoSource {
                 read(retold, filter, doc! { "notification": 1, "body": 1 }, retold_of).await
             }
             Place::DeadLetter(seq) => read(dead_letter, doc! { "_id": { "$gt": seq } }, by_id, letter_of).await,
+            Place::User(seq) => read(user, doc! { "seq": { "$gt": seq } }, doc! { "seq": 1 }, user_of).await,
         }
     }
 }
@@ -147,4 +151,8 @@ fn letter_of(document: LetterDocument) -> Result<(Record, usize), StoreError> {
     let LetterDocument { seq, received_at, item, reason, detail, body, body_bytes } = document;
     let (item, body_bytes) = (item.and_then(|item| u32::try_from(item).ok()), body_bytes as u64);
     Ok((Record::DeadLetter(Letter { seq, received_at: time(received_at), item, reason, detail, body, body_bytes }), 0))
+}
+
+fn user_of(UserDocument { id, seq }: UserDocument) -> Result<(Record, usize), StoreError> {
+    Ok((Record::User(User { seq, id: id.to_string() }), 0))
 }

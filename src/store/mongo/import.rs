@@ -17,7 +17,7 @@ use super::{
     connect::Collections,
     documents::{
         BodyDocument, EntryDocument, ImportMark, LetterDocument, Meta, NOTIFICATION, RetoldDocument, ScreeningDocument, UPDATE,
-        binary, date, fits, key,
+        UserDocument, binary, date, fits, key,
     },
     read::bound,
     transaction::{Failure, Transaction, only},
@@ -28,7 +28,7 @@ use crate::{
     notification::NotificationId,
     store::{
         Span, StoreError,
-        transfer::{Arrival, Entry, Header, Letter, Mark, Notification, Record, Retold, Screening, Target, WriteError},
+        transfer::{Arrival, Entry, Header, Letter, Mark, Notification, Record, Retold, Screening, Target, User, WriteError},
     },
 };
 
@@ -135,11 +135,14 @@ async fn begin(tx: &mut Transaction, meta: &Meta, header: &Header, first: Mark) 
     if let Some(mark) = mark_of(meta) {
         return Ok(Some(mark));
     }
-    // Whatever was ever kept has left an entry, which the newest stays, or a body.
-    let bodies = tx.collections.body.clone_with_type::<Document>();
+    // Whatever was ever kept has left an entry, which the newest stays, or a body; but for users.
+    let (bodies, users) = (tx.collections.body.clone_with_type::<Document>(), tx.collections.user.clone_with_type::<Document>());
     let mut any = only(&["_id"]);
     any.limit = Some(1);
-    if meta.newest.is_some() || !tx.find(&bodies, doc! {}, any).await?.is_empty() {
+    let holds_something = meta.newest.is_some()
+        || !tx.find(&bodies, doc! {}, any.clone()).await?.is_empty()
+        || !tx.find(&users, doc! {}, any).await?.is_empty();
+    if holds_something {
         return Ok(None);
     }
     tx.change_meta(doc! { "$set": { "epoch": i64::from(header.epoch.0), "import": document_of(first) } }).await?;
@@ -147,9 +150,9 @@ async fn begin(tx: &mut Transaction, meta: &Meta, header: &Header, first: Mark) 
 }
 
 async fn finish(tx: &mut Transaction, header: &Header) -> Result<Option<Mark>, Failure> {
-    let Header { epoch, oldest, newest, last_screening, last_dead_letter, .. } = *header;
+    let Header { epoch, oldest, newest, last_screening, last_dead_letter, last_user, .. } = *header;
     tx.count(Span { epoch, oldest, newest }, last_screening, last_dead_letter).await?;
-    tx.change_meta(doc! { "$unset": { "import": "" } }).await?;
+    tx.change_meta(doc! { "$set": { "users": last_user }, "$unset": { "import": "" } }).await?;
     Ok(None)
 }
 
@@ -166,6 +169,7 @@ async fn write(tx: &mut Transaction, records: &[Record], mark: Mark) -> Result<O
     tx.insert(&collections.screening, new.screenings).await?;
     tx.insert(&collections.retold, new.retold).await?;
     tx.insert(&collections.dead_letter, new.letters).await?;
+    tx.insert(&collections.user, new.users).await?;
     tx.change_meta(doc! { "$set": { "import": document_of(mark) } }).await?;
     Ok(Some(mark))
 }
@@ -178,6 +182,7 @@ struct Documents {
     screenings: Vec<(usize, ScreeningDocument)>,
     retold: Vec<(usize, RetoldDocument)>,
     letters: Vec<(usize, LetterDocument)>,
+    users: Vec<(usize, UserDocument)>,
     /// Bodies that must be there, and the first record that names each.
     named: HashMap<ObjectId, usize>,
 }
@@ -216,6 +221,7 @@ impl Documents {
                 };
                 self.letters.push((index, letter));
             }
+            Record::User(User { seq, id }) => self.users.push((index, UserDocument { id: id.as_str().into(), seq: *seq })),
         }
         Ok(())
     }

@@ -19,6 +19,7 @@ mod release;
 mod stuck;
 mod threads;
 mod transaction;
+mod users;
 mod writer;
 
 use std::{
@@ -38,7 +39,7 @@ use self::{
     writer::{Request, SharedSpan},
 };
 pub use self::{export::MongoSource, import::MongoTarget, reader::MongoReader};
-use super::{Claimant, Commit, DeadLetter, HistoryPage, HistoryQuery, OpenScreening, Span, Store, StoreError, Write};
+use super::{Claimant, Commit, DeadLetter, HistoryPage, HistoryQuery, OpenScreening, Span, Store, StoreError, Users, Write};
 use crate::{
     config,
     notification::{NotificationId, entry::Entry},
@@ -163,6 +164,19 @@ impl Store for MongoStore {
         *self.claimant.lock().unwrap_or_else(PoisonError::into_inner) = Some(claimant);
         let patience = self.take_over_after;
         self.call(move |collections| async move { collections.take_screenings(claimant, limit, patience).await })
+    }
+
+    fn users(&self) -> BoxFuture<'static, Result<Users, StoreError>> {
+        self.call(|collections| async move { collections.users().await })
+    }
+
+    fn users_version(&self) -> BoxFuture<'static, Result<u64, StoreError>> {
+        let span = self.span.clone();
+        self.call(|collections| async move {
+            let meta = collections.look().await?;
+            span.advance(meta.span());
+            Ok(meta.users_version())
+        })
     }
 
     fn dead_letters(&self, limit: usize) -> BoxFuture<'static, Result<Vec<DeadLetter>, StoreError>> {

@@ -66,7 +66,7 @@ impl From<StoreError> for Failure {
 /// A transaction under way. Dropped without a commit it is taken back.
 pub(super) struct Transaction {
     pub collections: Collections,
-    session: ClientSession,
+    pub(super) session: ClientSession,
 }
 
 /// The keys of a notification.

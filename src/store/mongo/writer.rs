@@ -190,6 +190,7 @@ async fn idle(collections: &Collections, writes: &[Write]) -> Result<Option<Comm
             | Write::Retry { .. }
             | Write::Discard { .. }
             | Write::BoundDeadLetters { .. }
+            | Write::SetUser { .. }
             | Write::Probe => None,
         };
         let Some(nothing) = nothing else { return Ok(None) };

@@ -152,7 +152,7 @@ mod tests {
 
     const HEADER: &str = concat!(
         r#"{"header":{"format":1,"epoch":"0000002a","oldest":null,"newest":null,"last_screening":0,"last_dead_letter":0,"#,
-        r#""records":{"bodies":0,"entries":0,"screenings":0,"retold":0,"dead_letters":0}}}"#,
+        r#""last_user":0,"records":{"bodies":0,"entries":0,"screenings":0,"retold":0,"dead_letters":0,"users":0}}}"#,
         "\n"
     );
 

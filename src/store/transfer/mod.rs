@@ -18,7 +18,9 @@ pub use self::{
     export::{Begun, Standing, export, standing},
     import::import,
     lines::Mark,
-    record::{Arrival, Body, BodyId, Entry, Header, Letter, Notification, Place, Record, Retold, Screening, Tally, Waiting},
+    record::{
+        Arrival, Body, BodyId, Entry, Header, Letter, Notification, Place, Record, Retold, Screening, Tally, User, Waiting,
+    },
 };
 use super::StoreError;
 

@@ -1,7 +1,7 @@
 //! The lines of an export: a header, the records, an end.
 //!
-//! They come in one order: bodies, entries of the log, open screenings, what was told again, dead letters; each in the order of its
-//! number. So everything that a line names has come before it.
+//! They come in one order: bodies, entries of the log, open screenings, what was told again, dead letters, users; each in the order of
+//! its number. So everything that a line names has come before it.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -42,6 +42,8 @@ pub struct Header {
     pub last_screening: i64,
     /// The number of the last dead letter.
     pub last_dead_letter: i64,
+    /// The number of the last user.
+    pub last_user: i64,
     /// How many records there are.
     pub records: Tally,
 }
@@ -49,7 +51,7 @@ pub struct Header {
 impl Header {
     /// The header of a log of which there is so much.
     pub fn new(epoch: Epoch, oldest: Option<Position>, newest: Option<Position>, records: Tally) -> Self {
-        Self { format: FORMAT, epoch, oldest, newest, last_screening: 0, last_dead_letter: 0, records }
+        Self { format: FORMAT, epoch, oldest, newest, last_screening: 0, last_dead_letter: 0, last_user: 0, records }
     }
 }
 
@@ -67,12 +69,16 @@ pub struct Tally {
     pub retold: u64,
     /// Dead letters.
     pub dead_letters: u64,
+    /// Users.
+    pub users: u64,
 }
 
 impl Tally {
     /// All of them.
     pub fn sum(&self) -> u64 {
-        [self.entries, self.screenings, self.retold, self.dead_letters].iter().fold(self.bodies, |sum, n| sum.saturating_add(*n))
+        [self.entries, self.screenings, self.retold, self.dead_letters, self.users]
+            .iter()
+            .fold(self.bodies, |sum, n| sum.saturating_add(*n))
     }
 }
 
@@ -117,6 +123,8 @@ pub enum Record {
     Retold(Retold),
     /// What could not be used.
     DeadLetter(Letter),
+    /// Who may connect.
+    User(User),
 }
 
 /// What was posted, byte for byte.
@@ -241,6 +249,16 @@ pub struct Letter {
     pub body_bytes: u64,
 }
 
+/// A user of auth mode `store`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct User {
+    /// The user's number.
+    pub seq: i64,
+    /// The user id.
+    pub id: String,
+}
+
 /// Where a record stands in the order of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
@@ -254,6 +272,8 @@ pub enum Place {
     Retold(NotificationId, BodyId),
     /// A dead letter.
     DeadLetter(i64),
+    /// A user.
+    User(i64),
 }
 
 /// Before every real id.
@@ -270,7 +290,8 @@ impl Place {
             Self::Entry(_) => Some(Self::Screening(0)),
             Self::Screening(_) => Some(Self::Retold(NO_ID, NO_ID)),
             Self::Retold(..) => Some(Self::DeadLetter(0)),
-            Self::DeadLetter(_) => None,
+            Self::DeadLetter(_) => Some(Self::User(0)),
+            Self::User(_) => None,
         }
     }
 }
@@ -284,6 +305,7 @@ impl Record {
             Self::Screening(screening) => Place::Screening(screening.seq),
             Self::Retold(retold) => Place::Retold(retold.notification, retold.body),
             Self::DeadLetter(letter) => Place::DeadLetter(letter.seq),
+            Self::User(user) => Place::User(user.seq),
         }
     }
 

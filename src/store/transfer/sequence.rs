@@ -41,6 +41,7 @@ impl Sequence {
             Place::Screening(_) => &mut self.tally.screenings,
             Place::Retold(..) => &mut self.tally.retold,
             Place::DeadLetter(_) => &mut self.tally.dead_letters,
+            Place::User(_) => &mut self.tally.users,
         };
         *count += 1;
         self.place = next;
@@ -69,6 +70,7 @@ impl fmt::Display for Place {
             Self::Screening(seq) => write!(f, "screening.seq {seq}"),
             Self::Retold(notification, body) => write!(f, "retold.notification {notification} with body {body}"),
             Self::DeadLetter(seq) => write!(f, "dead_letter.seq {seq}"),
+            Self::User(seq) => write!(f, "user.seq {seq}"),
         }
     }
 }

@@ -21,7 +21,11 @@ use tempfile::TempDir;
 
 #[cfg(feature = "server-tests")]
 use crate::mongo::Database;
-use crate::{embedded::TempFile, story::*};
+use crate::{
+    embedded::TempFile,
+    story::*,
+    users::{set_user, users},
+};
 
 /// A place that commands find by a configuration.
 trait Movable: Place {
@@ -125,6 +129,7 @@ async fn with_everything(place: &impl Place) {
     commit(&store, vec![receive(3, vec![screened(3)]), receive(4, vec![waiting, screened(5)]), settle(5, 5, "done")]).await;
     commit(&store, vec![release(4, 6, 1), receive(6, vec![screened(6)]), release(7, 7, 9), settle(6, 8, "done")]).await;
     commit(&store, vec![receive(9, vec![screened(7), event(8)]), prune(2, 1)]).await;
+    commit(&store, vec![set_user("ana", true), set_user("b|c", true), set_user("eva", true), set_user("ana", false)]).await;
     store.close().await;
 }
 

@@ -99,6 +99,24 @@ async fn dead_letters_keep_their_numbers_and_are_listed_whatever_the_store<P: Mo
     server.close().await;
 }
 
+async fn users_are_moved_and_the_next_one_is_a_new_one<P: Movable, Q: Movable>(from: P, to: impl Fn() -> Q) {
+    with_everything(&from).await;
+    let (to, files) = (to(), Files::new());
+    let whole = files.export(&from).await;
+    files.import(&to, &whole).await.unwrap();
+    let store = to.open().await;
+    assert_eq!(users(&store).await, ["b|c", "eva"]);
+    let version = store.users_version().await.unwrap();
+    commit(&store, vec![set_user("eva", false), set_user("eva", true)]).await;
+    assert_ne!(store.users_version().await.unwrap(), version);
+    store.close().await;
+    let numbers =
+        |export: &[u8]| -> Vec<i64> { meaning(export).iter().filter_map(|line| line.pointer("/user/seq")?.as_i64()).collect() };
+    let (before, after) = (numbers(&whole), numbers(&files.export(&to).await));
+    assert_eq!(before.len(), 2);
+    assert!(after[0] == before[0] && after[1] > before[1], "{before:?}, then {after:?}");
+}
+
 async fn an_empty_store_is_moved_with_the_name_of_its_log<P: Movable, Q: Movable>(from: P, to: impl Fn() -> Q) {
     let store = from.open().await;
     let span = store.span();
@@ -113,5 +131,6 @@ async fn an_empty_store_is_moved_with_the_name_of_its_log<P: Movable, Q: Movable
 each_way! {
     numbers_go_on_where_the_last_ones_are_gone
     dead_letters_keep_their_numbers_and_are_listed_whatever_the_store
+    users_are_moved_and_the_next_one_is_a_new_one
     an_empty_store_is_moved_with_the_name_of_its_log
 }

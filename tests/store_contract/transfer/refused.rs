@@ -64,6 +64,8 @@ async fn a_wrong_line_is_told_by_its_number_and_nothing_of_it_is_kept<P: Movable
         ("retold", 0, &|line| with(line, "/retold/body", "ff".repeat(12).into()), ": body: no body before is ffff"),
         ("dead_letter", 0, &|line| with(line, "/dead_letter/seq", "one".into()), ": dead_letter.seq: invalid type"),
         ("dead_letter", 1, &twice, ": dead_letter.seq 1 cannot come behind dead_letter.seq 1"),
+        ("user", 0, &|line| with(line, "/user/id", 1.into()), ": user.id: invalid type"),
+        ("user", 1, &twice, ": user.seq 2 cannot come behind user.seq 2"),
         ("end", 0, &|line| with(line, "/end/records/entries", 1.into()), ": end.records: "),
         ("end", 1, &|line| format!("{line}\n{{}}"), ": "),
     ];
@@ -127,7 +129,7 @@ async fn only_an_empty_store_is_imported_into<P: Movable, Q: Movable>(from: P, t
     let files = Files::new();
     let whole = files.export(&from).await;
     let dead = Receive { raw: "{".into(), received_at: at(1), notifications: vec![], dead_letters: vec![letter("bad")] };
-    for something in [receive(1, vec![event(1)]), receive(1, vec![screened(1)]), Write::Receive(dead)] {
+    for something in [receive(1, vec![event(1)]), receive(1, vec![screened(1)]), Write::Receive(dead), set_user("ana", true)] {
         let to = to();
         let store = to.open().await;
         commit(&store, vec![something]).await;

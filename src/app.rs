@@ -33,7 +33,7 @@ use crate::{
     config::{Config, StoreKind},
     http::{
         admin::{ActorKind, Readiness},
-        listen::{BindError, Listeners, Routes, listen},
+        listen::{ListenError, Listeners, Routes, listen},
         stream::Streams,
         webhook::Ingest,
     },
@@ -54,9 +54,9 @@ pub enum StartError {
     /// The store could not be opened.
     #[error("the store could not be opened: {0}")]
     Store(#[from] StoreError),
-    /// A listener could not be bound.
+    /// A listener could not be opened.
     #[error(transparent)]
-    Bind(#[from] BindError),
+    Listen(#[from] ListenError),
 }
 
 /// A running server. Dropping it stops nothing; call [`App::stop`].
@@ -151,7 +151,7 @@ impl App {
         };
         let streams = Streams { around, supervisor: lines.session_supervisor.clone() };
         let workers = workers(&config, &metrics, &lines, charge);
-        let listeners = listen(&config, Routes { streams, webhooks: ingest, readiness: readiness.clone() }, workers)?;
+        let listeners = listen(&config, Routes { streams, webhooks: ingest, readiness: readiness.clone(), metrics }, workers)?;
         log::info!(target: "notifications", "event=ready public={} ingest={} admin={}", listeners.public, listeners.ingest, listeners.admin);
         Ok(Self {
             supervisor: lines.session_supervisor.clone(),

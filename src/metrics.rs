@@ -31,6 +31,8 @@ pub struct Metrics {
     pub replayed_entries: Counter,
     /// Broadcasts that found a relay's mailbox full: the sessions of its thread went on from the log.
     pub relay_full: Counter,
+    /// Limits met, by `limit`.
+    pub limited: Labelled,
     /// Webhook answers, by `status`.
     pub webhook_answers: Labelled,
     /// Events that were there before.
@@ -73,6 +75,7 @@ impl Metrics {
             catch_ups: register!("catch_ups", "Reads by which sessions caught up, from memory or the store", Counter),
             replayed_entries: register!("replayed_entries", "Entries sent from memory or the store instead of live", Counter),
             relay_full: register!("relay_full", "Broadcasts that found a relay's mailbox full", Counter),
+            limited: register!("limited", "Requests and connections that met a limit", Labelled),
             webhook_answers: register!("webhook_answers", "Webhook answers", Labelled),
             duplicates: register!("duplicates", "Events that were there before", Counter),
             dead_letters: register!("dead_letters", "Bodies and items that could not be used", Counter),

@@ -19,3 +19,4 @@ pub mod session;
 pub mod session_supervisor;
 pub mod stall;
 pub mod webhook_handler;
+pub mod wire;

@@ -29,6 +29,8 @@ fn each_risk_is_told() {
         ),
         ("[ingest]\nbind = '10.0.0.1:8002'", &["ingest.bind is not on loopback and webhooks are not signed"]),
         ("[admin]\nbind = '0.0.0.0:8001'", &["admin.bind"]),
+        ("[server]\ntrusted_proxies = ['0.0.0.0/0']", &["server.trusted_proxies holds every address"]),
+        ("[server]\ntrusted_proxies = ['10.0.0.0/8']", &[]),
         ("[auth]\nusers = []", &["auth.users is empty"]),
         ("[auth]\nusers = []\nmode = 'open'", &[]),
         ("[store]\nretention = '3d'", &["store.retention is below 4 days"]),

@@ -20,6 +20,7 @@ use crate::{
     actors::{
         archivist::{Archivist, Colleagues, StoreHealth},
         broadcaster::{Broadcaster, Relays},
+        courier::Courier,
         intake::Intake,
         line::Line,
         recent::Recent,
@@ -30,7 +31,8 @@ use crate::{
         session_supervisor::{Charge, Guard, SessionSupervisor, Ward, Worker, rejoin},
         webhook_handler::WebhookHandler,
     },
-    config::{Config, StoreKind},
+    cluster::{Bus, BusError},
+    config::{ClusterKind, Config, StoreKind},
     http::{
         admin::{ActorKind, Readiness},
         listen::{ListenError, Listeners, Routes, listen},
@@ -54,6 +56,9 @@ pub enum StartError {
     /// The store could not be opened.
     #[error("the store could not be opened: {0}")]
     Store(#[from] StoreError),
+    /// The bus cannot be used. One that is away does not stop a start.
+    #[error(transparent)]
+    Bus(#[from] BusError),
     /// A listener could not be opened.
     #[error(transparent)]
     Listen(#[from] ListenError),
@@ -84,6 +89,8 @@ pub struct Lines {
     pub screener: Line<Screener>,
     /// Encodes and hands out.
     pub broadcaster: Line<Broadcaster>,
+    /// Carries between nodes, where there is a bus to them.
+    pub courier: Option<Line<Courier>>,
     /// The registry.
     pub session_supervisor: Line<SessionSupervisor>,
     /// One a worker thread.
@@ -99,6 +106,10 @@ impl App {
 
     /// Starts with this screening provider.
     pub async fn start_with(config: Config, provider: Arc<dyn screening::Screener>) -> Result<Self, StartError> {
+        let bus = match config.cluster.kind {
+            ClusterKind::None => None,
+            ClusterKind::Redis => Some(Bus::new(&config.cluster)?),
+        };
         let store: Arc<dyn Store> = match config.store.kind {
             StoreKind::Embedded => EmbeddedStore::open(&config.store)?,
             StoreKind::MongoDb => MongoStore::open(&config.store, &config.cluster).await?,
@@ -118,16 +129,23 @@ impl App {
             archivist: Line::unconnected(),
             screener: Line::unconnected(),
             broadcaster: Line::unconnected(),
+            courier: bus.as_ref().map(|_| Line::unconnected()),
             session_supervisor: Line::unconnected(),
             relays: Arc::new(ArcSwap::from_pointee(Vec::new())),
         };
         let parts = Parts { config: &config, store: &store, recent: &recent, metrics: &metrics, lines: &lines };
-        let wards = vec![
+        let mut wards = vec![
             parts.broadcaster(pipeline.handle()),
             parts.archivist(pipeline.handle(), health.clone()),
             parts.webhook_handler(intake.handle(), provider.provider()),
             parts.screener(screening.handle(), provider),
         ];
+        let mut threads = Vec::new();
+        if let (Some(bus), Some(line)) = (bus, &lines.courier) {
+            let thread = Arbiter::new();
+            wards.push(parts.courier(thread.handle(), bus, line));
+            threads.push(thread);
+        }
         let (open_sender, open) = watch::channel(0);
         let charge = Arc::new(Charge {
             registry: Mutex::new(Registry::new(config.stream.max_connections, config.stream.max_connections_per_user)),
@@ -141,7 +159,13 @@ impl App {
 
         let permits = Arc::new(Semaphore::new(config.ingest.max_in_flight));
         let actors = actor_kinds(&config, &lines, &metrics);
-        let readiness = Arc::new(Readiness { stopping: AtomicBool::new(false), store: health, metrics: metrics.clone(), actors });
+        let readiness = Arc::new(Readiness {
+            stopping: AtomicBool::new(false),
+            store: health,
+            has_bus: lines.courier.is_some(),
+            metrics: metrics.clone(),
+            actors,
+        });
         let ingest = Ingest {
             config: config.ingest.clone(),
             permits: permits.clone(),
@@ -153,6 +177,7 @@ impl App {
         let workers = workers(&config, &metrics, &lines, charge);
         let listeners = listen(&config, Routes { streams, webhooks: ingest, readiness: readiness.clone(), metrics }, workers)?;
         log::info!(target: "notifications", "event=ready public={} ingest={} admin={}", listeners.public, listeners.ingest, listeners.admin);
+        threads.extend([pipeline, intake, screening]);
         Ok(Self {
             supervisor: lines.session_supervisor.clone(),
             config,
@@ -162,7 +187,7 @@ impl App {
             permits,
             open,
             guardian,
-            threads: vec![pipeline, intake, screening],
+            threads,
             lines,
         })
     }
@@ -199,11 +224,19 @@ struct Parts<'a> {
 
 impl Parts<'_> {
     fn broadcaster(&self, thread: ArbiterHandle) -> Ward {
-        let capacity = self.config.mailbox.broadcaster;
+        let (capacity, look_interval) = (self.config.mailbox.broadcaster, self.config.cluster.look_interval);
         let (store, recent, relays, metrics) =
             (self.store.clone(), self.recent.clone(), self.lines.relays.clone(), self.metrics.clone());
         raise("broadcaster", &self.lines.broadcaster, thread, move |ctx| {
-            Broadcaster::create(capacity, store.clone(), recent.clone(), relays.clone(), metrics.clone(), ctx)
+            Broadcaster::create(capacity, look_interval, store.clone(), recent.clone(), relays.clone(), metrics.clone(), ctx)
+        })
+    }
+
+    fn courier(&self, thread: ArbiterHandle, bus: Bus, line: &Line<Courier>) -> Ward {
+        let (capacity, epoch) = (self.config.mailbox.courier, self.store.span().epoch);
+        let (broadcaster, metrics) = (self.lines.broadcaster.clone(), self.metrics.clone());
+        raise("courier", line, thread, move |ctx| {
+            Courier::create(capacity, &bus, epoch, broadcaster.clone(), metrics.clone(), ctx)
         })
     }
 
@@ -212,6 +245,7 @@ impl Parts<'_> {
         let (store, config) = (self.store.clone(), self.config.store.clone());
         let colleagues = Colleagues {
             broadcaster: self.lines.broadcaster.clone(),
+            courier: self.lines.courier.clone(),
             screener: self.lines.screener.clone(),
             metrics: self.metrics.clone(),
             health,
@@ -313,7 +347,7 @@ fn actor_kinds(config: &Config, lines: &Lines, metrics: &Arc<Metrics>) -> Vec<Ac
     let (relays, metrics) = (lines.relays.clone(), metrics.clone());
     let living_relays = move || relays.load().iter().filter(|relay| relay.connected()).count();
     let sessions = move || usize::try_from(metrics.connections.get()).unwrap_or(0);
-    vec![
+    let mut kinds = vec![
         one("webhook_handler", mailbox.webhook_handler, &lines.webhook_handler),
         one("archivist", mailbox.archivist, &lines.archivist),
         one("screener", mailbox.screener, &lines.screener),
@@ -321,7 +355,9 @@ fn actor_kinds(config: &Config, lines: &Lines, metrics: &Arc<Metrics>) -> Vec<Ac
         ActorKind { name: "relay", mailbox: mailbox.relay, living: Box::new(living_relays) },
         ActorKind { name: "session", mailbox: mailbox.session, living: Box::new(sessions) },
         one("session_supervisor", mailbox.session_supervisor, &lines.session_supervisor),
-    ]
+    ];
+    kinds.extend(lines.courier.as_ref().map(|line| one("courier", mailbox.courier, line)));
+    kinds
 }
 
 async fn read_recent(store: &dyn Store, max_bytes: usize) -> Result<Recent, StoreError> {
@@ -333,7 +369,11 @@ async fn read_recent(store: &dyn Store, max_bytes: usize) -> Result<Recent, Stor
     let recent = Recent::new(max_bytes, Position { n: after, ..Position::origin(span.epoch) });
     while after < newest.n {
         let frames: Vec<Frame> = store.read_log(after, RECENT_AT_START).await?.iter().map(Frame::of).collect();
-        let Some(last) = frames.last() else { break };
+        let (Some(first), Some(last)) = (frames.first(), frames.last()) else { break };
+        if first.position.n > after + 1 {
+            // Another node's retention was faster.
+            recent.restart_before(first.position);
+        }
         after = last.position.n;
         recent.append(&frames);
     }

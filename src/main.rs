@@ -1,14 +1,18 @@
 //! The `lookout` command: arguments, configuration, logging, signals, exit code.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
+use actix::System;
 use clap::{Parser, Subcommand};
 use lookout::{
     app::App,
+    commands,
     config::{self, Config, Loaded},
     logging,
     shutdown::Signals,
-    store::embedded::EmbeddedStore,
 };
 
 /// Tens of thousands of connections come and go at once; glibc would keep their memory.
@@ -37,6 +41,16 @@ enum Command {
         #[command(subcommand)]
         action: DeadLetters,
     },
+    /// Write the whole store to a file, one JSON object a line; run again, it goes on where it broke off. Stop all servers first.
+    Export {
+        /// Where to; `-` is standard output.
+        file: PathBuf,
+    },
+    /// Read an export into an empty store; run again, it goes on where it broke off.
+    Import {
+        /// The export; `-` is standard input.
+        file: PathBuf,
+    },
 }
 
 #[derive(Subcommand)]
@@ -62,6 +76,8 @@ fn main() -> ExitCode {
         Command::Serve => serve(loaded),
         Command::Check => check(&loaded),
         Command::DeadLetters { action: DeadLetters::List { limit } } => list_dead_letters(&loaded.config, limit),
+        Command::Export { file } => export(&loaded.config, &file),
+        Command::Import { file } => import(&loaded.config, &file),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -80,7 +96,7 @@ fn serve(Loaded { config, warnings }: Loaded) -> Outcome {
         log::warn!(target: "notifications", "event=configuration {warning}");
     }
     raise_open_files(&config);
-    actix::System::new().block_on(async {
+    System::new().block_on(async {
         let mut signals = Signals::new()?;
         let app = App::start(config).await?;
         let name = signals.wait().await;
@@ -111,11 +127,21 @@ fn check(loaded: &Loaded) -> Outcome {
 }
 
 fn list_dead_letters(config: &Config, limit: usize) -> Outcome {
-    let letters = EmbeddedStore::open_for_reading(&config.store.path)?.dead_letters(limit)?;
+    let letters = System::new().block_on(commands::dead_letters(&config.store, limit))?;
     for letter in letters {
         let item = letter.item.map_or_else(|| "-".to_owned(), |item| item.to_string());
         let at = lookout::notification::rfc3339(letter.received_at);
         println!("{}\t{at}\titem={item}\tbytes={}\t{}\t{}", letter.seq, letter.body_bytes, letter.reason, letter.detail);
     }
+    Ok(())
+}
+
+fn export(config: &Config, file: &Path) -> Outcome {
+    System::new().block_on(commands::export(config, file))?;
+    Ok(())
+}
+
+fn import(config: &Config, file: &Path) -> Outcome {
+    System::new().block_on(commands::import(config, file))?;
     Ok(())
 }

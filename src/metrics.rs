@@ -45,8 +45,16 @@ pub struct Metrics {
     pub dropped_keys: Counter,
     /// Commits that failed.
     pub store_failures: Counter,
-    /// Entries broadcast from the store because their message was lost.
+    /// Entries broadcast from the store because nobody had told of them in time.
     pub refilled_entries: Counter,
+    /// 1 while the bus to other nodes carries in both directions; 0 also where there is none.
+    pub bus_connected: Gauge,
+    /// Entries sent to other nodes.
+    pub bus_published: Counter,
+    /// Entries heard over the bus, those of this node included.
+    pub bus_received: Counter,
+    /// Entries not sent or not passed on, by `cause`; read from the store instead.
+    pub bus_dropped: Labelled,
     /// Screenings settled, by `status`.
     pub screenings: Labelled,
     /// Actors rebuilt after their death, by `actor`.
@@ -84,9 +92,13 @@ impl Metrics {
             store_failures: register!("store_failures", "Commits that failed", Counter),
             refilled_entries: register!(
                 "refilled_entries",
-                "Entries broadcast from the store because their message was lost",
+                "Entries broadcast from the store because nobody had told of them in time",
                 Counter
             ),
+            bus_connected: register!("bus_connected", "Whether the bus to other nodes carries in both directions", Gauge),
+            bus_published: register!("bus_published", "Entries sent to other nodes", Counter),
+            bus_received: register!("bus_received", "Entries heard over the bus, those of this node included", Counter),
+            bus_dropped: register!("bus_dropped", "Entries of the bus not sent or not passed on", Labelled),
             screenings: register!("screenings", "Screenings settled", Labelled),
             actor_restarts: register!("actor_restarts", "Actors rebuilt after their death", Labelled),
             actor_panics: register!("actor_panics", "Messages whose handling panicked", Labelled),

@@ -3,12 +3,12 @@
 //! While one commit is under way the next one fills: the slower the disk, the larger the groups.
 //!
 //! * receives: `Keep` (webhook handler); `Settle`, `ReleaseOverdue` (screener)
-//! * sends: `Publish` to the broadcaster, `Wake` to the screener, answers to who asked
+//! * sends: `Publish` to the broadcaster, `Carry` to the courier, `Wake` to the screener, answers to who asked
 //! * when full: a `Keep` is not queued and its webhook answered 503; a `Settle` is queued all the same, there are at most
 //!   `screening.max_in_flight` of them; what was taken out of the mailbox and waits for the commit under way is bounded by
 //!   `ingest.max_in_flight` and `screening.max_in_flight`
-//! * when it dies: nothing that waits is acknowledged; the session supervisor builds it again, the broadcaster and the
-//!   screener find in the store what they were not told
+//! * when it dies: nothing that waits is acknowledged; the session supervisor builds it again, the broadcasters of all nodes and
+//!   the screener find in the store what they were not told
 //! * runs on: the pipeline thread; the store's own thread writes
 
 use std::{
@@ -26,13 +26,14 @@ use tokio::sync::oneshot;
 
 use super::{
     broadcaster::{Broadcaster, Publish},
+    courier::{Carry, Courier},
     line::{Line, Stop, guarded},
     screener::{Screener, Wake},
 };
 use crate::{
     config,
     metrics::Metrics,
-    notification::{NotificationId, Timestamp},
+    notification::{NotificationId, Timestamp, entry::Entry},
     store::{Commit, Kept, Receive, Store, StoreError, Write, Written},
 };
 
@@ -100,6 +101,7 @@ pub struct Archivist {
     waiting: VecDeque<(Write, Reply)>,
     committing: bool,
     broadcaster: Line<Broadcaster>,
+    courier: Option<Line<Courier>>,
     screener: Line<Screener>,
     metrics: Arc<Metrics>,
     health: Arc<StoreHealth>,
@@ -113,6 +115,8 @@ pub type StoreHealth = AtomicBool;
 pub struct Colleagues {
     /// Told what was committed.
     pub broadcaster: Line<Broadcaster>,
+    /// Tells other nodes what was committed, where there is a bus to them.
+    pub courier: Option<Line<Courier>>,
     /// Told that screenings were opened.
     pub screener: Line<Screener>,
     /// Counters.
@@ -131,8 +135,8 @@ impl Archivist {
         ctx: &mut Context<Self>,
     ) -> Self {
         ctx.set_mailbox_capacity(capacity);
-        let Colleagues { broadcaster, screener, metrics, health } = colleagues;
-        Self { store, config, waiting: VecDeque::new(), committing: false, broadcaster, screener, metrics, health }
+        let Colleagues { broadcaster, courier, screener, metrics, health } = colleagues;
+        Self { store, config, waiting: VecDeque::new(), committing: false, broadcaster, courier, screener, metrics, health }
     }
 }
 
@@ -231,6 +235,7 @@ impl Archivist {
             }
         };
         if !commit.entries.is_empty() {
+            self.carry(&commit.entries);
             // A full or dead broadcaster reads it from the store when it comes to itself.
             let _ = self.broadcaster.try_send(Publish(commit.entries));
         }
@@ -240,6 +245,15 @@ impl Archivist {
         }
         for (reply, written) in replies.into_iter().zip(commit.written) {
             reply.done(written);
+        }
+    }
+
+    /// Other nodes read from the store what a full or dead courier does not carry.
+    fn carry(&self, entries: &[Entry]) {
+        if let Some(courier) = &self.courier
+            && courier.try_send(Carry(entries.to_vec())).is_err()
+        {
+            self.metrics.bus_dropped.get_or_create(&[("cause", "courier_full")]).inc_by(entries.len() as u64);
         }
     }
 

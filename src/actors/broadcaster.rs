@@ -1,22 +1,21 @@
 //! Encodes each committed entry once and hands it to every relay, in the order of the log and without a hole.
 //!
-//! It trusts contiguity, not delivery: entries whose `Publish` was lost are read from the store before it goes on.
+//! It trusts contiguity, not delivery: what was told out of order waits for its turn, and what was not told, by this node or by
+//! others, is read from the store. Nothing waits for such a read: whatever comes next meanwhile goes on.
 //!
-//! * receives: `Publish` (archivist)
+//! * receives: `Publish` (archivist, courier)
 //! * sends: `Deliver` to each relay
-//! * when full: the archivist drops the `Publish`; the hole is noticed at the next one or at the next tick, and read from the store
+//! * when full: the `Publish` is dropped; the hole is noticed at the next one or at the next look, and read from the store
 //! * when it dies: the session supervisor builds it again; it goes on behind the newest entry of the shared window
 //! * runs on: the pipeline thread
 
 use std::{sync::Arc, time::Duration};
 
-use actix::{
-    Actor, ActorContext, AsyncContext, Context, ContextFutureSpawner, Handler, Message, WrapFuture, fut::ActorFutureExt,
-    prelude::SendError,
-};
+use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, WrapFuture, fut::ActorFutureExt, prelude::SendError};
 use arc_swap::ArcSwap;
 
 use super::{
+    ahead::Ahead,
     line::{Line, Stop, guarded},
     recent::Recent,
     relay::{Deliver, Relay},
@@ -27,15 +26,13 @@ use crate::{
         entry::{Entry, Kind},
         frame::Frame,
     },
-    store::Store,
+    store::{Span, Store, StoreError},
 };
 
-/// How often it looks whether a `Publish` was lost with no other behind it.
-const LOOK: Duration = Duration::from_millis(500);
 /// Entries read at once to fill a hole.
 const REFILL: usize = 500;
 
-/// Entries that were just committed, in order.
+/// Entries that were committed, here or on another node, in any order.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Publish(pub Vec<Entry>);
@@ -46,15 +43,23 @@ pub type Relays = Arc<ArcSwap<Vec<Line<Relay>>>>;
 /// The actor.
 pub struct Broadcaster {
     store: Arc<dyn Store>,
+    look_interval: Duration,
     recent: Arc<Recent>,
     relays: Relays,
     metrics: Arc<Metrics>,
+    ahead: Ahead,
+    looking: bool,
+    reading: bool,
+    /// Whether the store could not be asked the last time.
+    blind: bool,
 }
 
 impl Broadcaster {
-    /// A broadcaster that goes on behind `recent`; its mailbox holds `capacity` (`mailbox.broadcaster`) messages.
+    /// A broadcaster that goes on behind `recent` and looks into the store so often (`cluster.look_interval`); its mailbox holds
+    /// `capacity` (`mailbox.broadcaster`) messages.
     pub fn create(
         capacity: usize,
+        look_interval: Duration,
         store: Arc<dyn Store>,
         recent: Arc<Recent>,
         relays: Relays,
@@ -62,7 +67,8 @@ impl Broadcaster {
         ctx: &mut Context<Self>,
     ) -> Self {
         ctx.set_mailbox_capacity(capacity);
-        Self { store, recent, relays, metrics }
+        let ahead = Ahead::default();
+        Self { store, look_interval, recent, relays, metrics, ahead, looking: false, reading: false, blind: false }
     }
 }
 
@@ -70,7 +76,7 @@ impl Actor for Broadcaster {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.run_interval(LOOK, |broadcaster, ctx| broadcaster.refill(ctx));
+        ctx.run_interval(self.look_interval, |broadcaster, ctx| broadcaster.look(ctx));
     }
 }
 
@@ -83,9 +89,8 @@ impl Handler<Publish> for Broadcaster {
             self,
             |broadcaster| &broadcaster.metrics,
             |broadcaster| {
-                if !broadcaster.broadcast(&entries) {
-                    broadcaster.refill(ctx);
-                }
+                broadcaster.admit(entries);
+                broadcaster.refill(ctx);
             },
         );
     }
@@ -100,53 +105,100 @@ impl Handler<Stop> for Broadcaster {
 }
 
 impl Broadcaster {
-    /// Broadcasts what follows the newest entry; false when there is a hole before it.
-    fn broadcast(&self, entries: &[Entry]) -> bool {
-        let newest = self.recent.newest().n;
-        let fresh = &entries[entries.partition_point(|entry| entry.position.n <= newest)..];
-        match fresh.first() {
-            None => return true,
-            Some(first) if first.position.n != newest + 1 => return false,
-            Some(_) => {}
+    /// Broadcasts those whose turn it is, with what has waited for them.
+    fn admit(&mut self, entries: Vec<Entry>) {
+        let turn = self.ahead.admit(self.recent.newest().n, entries);
+        if turn.is_empty() {
+            return;
         }
-        let frames: Arc<[Frame]> = fresh.iter().map(Frame::of).collect();
+        let frames: Arc<[Frame]> = turn.iter().map(Frame::of).collect();
         // The window first: a session that is told of a frame can then read everything up to it.
         self.recent.append(&frames);
-        self.log(fresh);
+        self.log(&turn);
         for relay in self.relays.load().iter() {
             // A full or dead relay costs its sessions a look into the log, nothing else.
             if let Err(SendError::Full(_)) = relay.try_send(Deliver(frames.clone())) {
                 self.metrics.relay_full.inc();
             }
         }
-        true
     }
 
-    /// Reads what is committed and not broadcast. Messages wait meanwhile, so the order holds.
-    fn refill(&mut self, ctx: &mut Context<Self>) {
-        let newest = self.recent.newest().n;
-        if self.store.span().newest.is_none_or(|committed| committed.n <= newest) {
+    /// Asks the store how far the log goes: a `Publish` may have been lost with no other behind it, here or on its way from
+    /// another node.
+    fn look(&mut self, ctx: &mut Context<Self>) {
+        if self.looking {
             return;
         }
-        self.store
-            .read_log(newest, REFILL)
-            .into_actor(self)
-            .map(move |entries, broadcaster, ctx| match entries {
-                Ok(entries) if entries.is_empty() => {
-                    log::error!(target: "notifications", "event=log_hole the store gave no entry behind n={newest}");
-                }
-                Ok(entries) => {
-                    if entries[0].position.n > newest + 1 {
-                        // Retention took what came next; sessions tell their readers.
-                        broadcaster.recent.restart_before(entries[0].position);
-                    }
-                    broadcaster.broadcast(&entries);
-                    broadcaster.metrics.refilled_entries.inc_by(entries.len() as u64);
+        self.looking = true;
+        let look = self.store.look().into_actor(self);
+        ctx.spawn(look.map(|span, broadcaster, ctx| {
+            broadcaster.looking = false;
+            if let Some(Span { newest: Some(newest), .. }) = broadcaster.seen(span) {
+                broadcaster.ahead.told_of(newest.n);
+                broadcaster.refill(ctx);
+            }
+        }));
+    }
+
+    /// Reads what is missing before the next entry that is known of, one piece at a time.
+    fn refill(&mut self, ctx: &mut Context<Self>) {
+        let newest = self.recent.newest().n;
+        let missing = self.ahead.missing(newest);
+        if self.reading || missing == 0 {
+            return;
+        }
+        self.reading = true;
+        let limit = usize::try_from(missing).unwrap_or(REFILL).min(REFILL);
+        let read = self.store.read_log(newest, limit).into_actor(self);
+        ctx.spawn(read.map(move |entries, broadcaster, ctx| {
+            broadcaster.reading = false;
+            // Without an answer the next look, or the next entry, leads here again.
+            let Some(entries) = broadcaster.seen(entries) else { return };
+            guarded(
+                "broadcaster",
+                broadcaster,
+                |broadcaster| &broadcaster.metrics,
+                |broadcaster| {
+                    broadcaster.fill(newest, entries);
                     broadcaster.refill(ctx);
+                },
+            );
+        }));
+    }
+
+    /// The answer of the store to what follows entry `after`.
+    fn fill(&mut self, after: u64, entries: Vec<Entry>) {
+        let Some(first) = entries.first().map(|entry| entry.position) else {
+            // Nobody has committed what was told, or the store does not show it yet: then the next look tells of it.
+            log::warn!(target: "notifications", "event=log_hole the store has no entry behind n={after}");
+            return self.ahead.forget();
+        };
+        let newest = self.recent.newest().n;
+        if first.n > newest + 1 {
+            // Retention took what came next; sessions tell their readers.
+            self.recent.restart_before(first);
+        }
+        self.metrics.refilled_entries.inc_by(entries.iter().filter(|entry| entry.position.n > newest).count() as u64);
+        self.admit(entries);
+    }
+
+    /// What the store has answered; whether it answers is told when that changes.
+    fn seen<T>(&mut self, answer: Result<T, StoreError>) -> Option<T> {
+        let was_blind = std::mem::replace(&mut self.blind, answer.is_err());
+        match answer {
+            Ok(answer) => {
+                if was_blind {
+                    log::info!(target: "notifications", "event=look_back");
                 }
-                Err(error) => log::warn!(target: "notifications", "event=refill_failed error={error:?}"),
-            })
-            .wait(ctx);
+                Some(answer)
+            }
+            Err(error) => {
+                if !was_blind {
+                    log::warn!(target: "notifications", "event=look_failed error={error:?}");
+                }
+                None
+            }
+        }
     }
 
     fn log(&self, entries: &[Entry]) {

@@ -3,8 +3,11 @@
 //! An actor here only receives, asks a plain type and passes on. How they hang together, who bounds what and what happens
 //! when something is full or dies stands in `actors.md`.
 
+pub mod ahead;
 pub mod archivist;
+pub mod bag;
 pub mod broadcaster;
+pub mod courier;
 pub mod intake;
 pub mod line;
 pub mod link;

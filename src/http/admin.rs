@@ -17,6 +17,8 @@ pub struct Readiness {
     pub stopping: AtomicBool,
     /// Whether the last commit worked.
     pub store: Arc<StoreHealth>,
+    /// Whether there is a bus to other nodes.
+    pub has_bus: bool,
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// Every kind of actor.
@@ -38,6 +40,8 @@ struct Health {
     status: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     reasons: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -62,10 +66,11 @@ pub async fn actors(readiness: web::Data<Readiness>) -> HttpResponse {
 
 /// Alive: the process answers.
 pub async fn healthz() -> HttpResponse {
-    json(StatusCode::OK, &Health { status: "ok", reasons: Vec::new() })
+    json(StatusCode::OK, &Health { status: "ok", reasons: Vec::new(), warnings: Vec::new() })
 }
 
-/// Ready: webhooks are kept and streams are opened. 503 with the reasons where they are not.
+/// Ready: webhooks are kept and streams are opened. 503 with the reasons where they are not. A warning is none: without the bus
+/// entries of other nodes come later, and nothing else.
 pub async fn readyz(readiness: web::Data<Readiness>) -> HttpResponse {
     let mut reasons = Vec::new();
     if readiness.stopping.load(Ordering::Relaxed) {
@@ -74,10 +79,12 @@ pub async fn readyz(readiness: web::Data<Readiness>) -> HttpResponse {
     if !readiness.store.load(Ordering::Relaxed) {
         reasons.push("store_failing");
     }
+    let bus_lost = readiness.has_bus && readiness.metrics.bus_connected.get() == 0;
+    let warnings = if bus_lost { vec!["bus_lost"] } else { Vec::new() };
     if reasons.is_empty() {
-        json(StatusCode::OK, &Health { status: "ready", reasons })
+        json(StatusCode::OK, &Health { status: "ready", reasons, warnings })
     } else {
-        json(StatusCode::SERVICE_UNAVAILABLE, &Health { status: "not_ready", reasons })
+        json(StatusCode::SERVICE_UNAVAILABLE, &Health { status: "not_ready", reasons, warnings })
     }
 }
 

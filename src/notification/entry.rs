@@ -27,3 +27,10 @@ pub struct Entry {
     /// The JSON object of the `data:` line, already clean.
     pub payload: Arc<str>,
 }
+
+impl Entry {
+    /// Bytes of memory that it takes, about.
+    pub fn size(&self) -> usize {
+        size_of::<Self>() + self.payload.len() + self.owner.as_ref().map_or(0, |owner| owner.len())
+    }
+}

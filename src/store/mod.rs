@@ -6,6 +6,7 @@
 pub mod embedded;
 pub mod mongo;
 mod outcome;
+pub mod transfer;
 
 use std::sync::Arc;
 
@@ -258,6 +259,14 @@ pub enum StoreError {
         found: i64,
         /// What this build knows.
         known: i64,
+    },
+    /// An import into it was begun and is not whole yet.
+    #[error(
+        "the import into {store} is not finished; run `lookout import` with the whole file again, or begin anew in an empty store"
+    )]
+    Unfinished {
+        /// Its file or database.
+        store: String,
     },
     /// No room on the disk.
     #[error("the store is full: {0}")]

@@ -67,14 +67,15 @@ fn arrows_between_modules_point_down_only() {
     let leaves: &[&str] = &["config", "error"];
     let allowed = |module: &str| -> Vec<&str> {
         let domain = [leaves, &["notification"]].concat();
-        let middle = [&domain[..], &["screening", "store", "sanitize", "metrics"]].concat();
+        let middle = [&domain[..], &["screening", "store", "cluster", "sanitize", "metrics"]].concat();
         let actors = [&middle[..], &["actors"]].concat();
         let http = [&actors[..], &["http", "pages"]].concat();
         match module {
             "config" | "error" | "pages" => vec![],
             "notification" => leaves.to_vec(),
-            "screening" | "store" | "sanitize" | "metrics" | "logging" => domain,
+            "screening" | "store" | "cluster" | "sanitize" | "metrics" | "logging" => domain,
             "actors" => middle,
+            "commands" => [&domain[..], &["store"]].concat(),
             "http" => actors.into_iter().chain(["pages"]).collect(),
             "app" | "shutdown" => [&http[..], &["app"]].concat(),
             other => panic!("src/{other} has no place in the picture"),
@@ -152,6 +153,7 @@ fn actors_md_names_every_actor_with_its_real_messages_and_mailbox() {
             "archivist" => mailbox.archivist,
             "screener" => mailbox.screener,
             "broadcaster" => mailbox.broadcaster,
+            "courier" => mailbox.courier,
             "relay" => mailbox.relay,
             "session" => mailbox.session,
             "session_supervisor" => mailbox.session_supervisor,

@@ -17,7 +17,12 @@ mod payloads;
 mod rebuild;
 mod replay;
 mod screening;
+#[cfg(feature = "server-tests")]
+#[path = "../servers/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "not every target needs every server")]
+mod servers;
 mod stop;
 mod stream;
 mod strictness;
+mod transfer;
 mod webhook;

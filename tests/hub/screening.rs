@@ -134,6 +134,7 @@ fn a_screener_that_recovers_is_asked_again() {
     drop(calls.next());
     calls.next().answer(Ok(result(Severity::Warning)));
     assert_eq!(results(&reader.notification())["overall_severity"], "WARNING");
+    assert!(calls.waiting().is_none(), "and not a third time");
 }
 
 #[test]

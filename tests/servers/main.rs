@@ -8,6 +8,7 @@ mod servers;
 use std::{
     io::{Read, Write},
     net::TcpStream,
+    process::Command,
     time::{Duration, Instant},
 };
 
@@ -17,7 +18,8 @@ use mongodb::{
     error::ErrorKind,
     options::{ClientOptions, WriteConcern},
 };
-use servers::{Mongod, Nginx, Redis, free_port};
+use nix::sys::signal::Signal;
+use servers::{Mongod, Nginx, Process, Redis, free_port};
 
 async fn collection(mongod: &Mongod) -> Collection<Document> {
     let mut options = ClientOptions::parse(mongod.uri()).await.unwrap();
@@ -124,4 +126,20 @@ fn nginx_serves_what_it_is_given_and_ends_with_its_workers() {
     }
     nginx.restart();
     assert_eq!(status(nginx.address(), "/").unwrap(), "204");
+}
+
+#[test]
+fn a_process_that_ends_by_itself_is_noticed_and_its_words_are_kept() {
+    let mut process = Process::new("sh", Signal::SIGKILL);
+    for life in ["one", "two"] {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("echo {life}")]);
+        process.start(command);
+        let start = Instant::now();
+        while !process.has_ended() {
+            assert!(start.elapsed() < Duration::from_secs(10), "it does not end");
+        }
+        assert!(!process.runs());
+    }
+    assert_eq!(process.log(), "one\ntwo\n");
 }

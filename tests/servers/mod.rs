@@ -9,5 +9,5 @@ mod redis;
 
 pub use mongod::Mongod;
 pub use nginx::Nginx;
-pub use process::free_port;
+pub use process::{Process, free_port};
 pub use redis::Redis;

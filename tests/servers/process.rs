@@ -68,6 +68,15 @@ impl Process {
         self.child.is_some()
     }
 
+    /// Whether it has ended by itself; it can then be started again.
+    pub fn has_ended(&mut self) -> bool {
+        let ended = self.child().try_wait().expect("a status").is_some();
+        if ended {
+            self.child = None;
+        }
+        ended
+    }
+
     /// Ends it at once, as a crash would.
     pub fn kill9(&mut self) {
         self.end(Signal::SIGKILL);
@@ -93,7 +102,8 @@ impl Process {
         std::fs::read(self.log_file()).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
     }
 
-    fn log_file(&self) -> PathBuf {
+    /// The file behind [`Process::log`].
+    pub fn log_file(&self) -> PathBuf {
         self.folder.path().join("log")
     }
 

@@ -20,6 +20,7 @@ mod prune;
 #[allow(dead_code, unused_imports, reason = "not every target needs every server")]
 mod servers;
 mod story;
+mod transfer;
 mod trouble;
 
 /// One test for each clause of the contract.

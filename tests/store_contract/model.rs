@@ -20,15 +20,15 @@ const OWNERS: [&str; 2] = ["a", "b|c"];
 
 /// A write without the ids and times, which the sequence gives.
 #[derive(Debug, Clone)]
-enum Step {
-    Receive(Vec<Item>, usize),
+pub enum Step {
+    Receive { items: Vec<Item>, letters: usize, raw: u8 },
     Settle(usize),
     Release { age: i64, limit: usize },
     Prune { age: i64, limit: usize },
 }
 
 #[derive(Debug, Clone)]
-struct Item {
+pub struct Item {
     owner: Option<usize>,
     delivery: Option<u8>,
     fact: Option<u8>,
@@ -43,7 +43,7 @@ fn item() -> impl Strategy<Value = Item> {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        4 => (vec(item(), 0..4), 0..2usize).prop_map(|(items, letters)| Step::Receive(items, letters)),
+        4 => (vec(item(), 0..4), 0..2usize, 0..3u8).prop_map(|(items, letters, raw)| Step::Receive { items, letters, raw }),
         4 => (0..40usize).prop_map(Step::Settle),
         2 => (0..4i64, 0..4usize).prop_map(|(age, limit)| Step::Release { age, limit }),
         1 => (0..9i64, 0..9usize).prop_map(|(age, limit)| Step::Prune { age, limit }),
@@ -216,8 +216,8 @@ impl Model {
 /// Gives steps their ids and times.
 fn writes(steps: &[Step], second: i64, next: &mut u32) -> Vec<Write> {
     let mut write = |step: &Step| match step {
-        Step::Receive(items, letters) => Write::Receive(Receive {
-            raw: "raw".into(),
+        Step::Receive { items, letters, raw } => Write::Receive(Receive {
+            raw: vec![0xff, *raw].into(),
             received_at: at(second),
             notifications: items.iter().map(|item| new(item, next)).collect(),
             dead_letters: (0..*letters).map(|_| letter("bad")).collect(),
@@ -285,30 +285,58 @@ async fn pages(store: &Arc<dyn Store>, owner: Option<&str>, mut from: From, next
     }
 }
 
-/// Several commits, each a little later or with the clock set back, over a store that may be reopened between any two.
+/// Some writes, how many seconds after the ones before (the clock may be set back), and whether the store is opened again behind them.
+pub type Commits = Vec<(Vec<Step>, i64, bool)>;
+
+/// Several commits.
+pub fn commits() -> impl Strategy<Value = Commits> {
+    vec((vec(step(), 1..5), -1..3i64, prop::bool::weighted(0.1)), 1..16)
+}
+
+/// What has happened to a store, which may move to another place meanwhile.
+#[derive(Default)]
+pub struct Life {
+    model: Model,
+    second: i64,
+    next: u32,
+}
+
+impl Life {
+    /// Commits, each of which must do what it does to the model.
+    pub async fn goes_on(&mut self, place: &dyn Place, mut store: Arc<dyn Store>, commits: Commits) -> Arc<dyn Store> {
+        for (steps, pause, reopened) in commits {
+            self.second += pause;
+            let writes = writes(&steps, self.second, &mut self.next);
+            let expected = self.model.commit(store.span().epoch, &writes);
+            let done = commit(&store, writes).await;
+            assert_eq!(done.written, expected.written);
+            assert_eq!(done.entries, expected.entries);
+            assert_eq!(done.screenings_opened, expected.screenings_opened);
+            if reopened {
+                store.close().await;
+                store = place.open().await;
+            }
+        }
+        store
+    }
+
+    /// Everything that can be asked is answered as by the model.
+    pub async fn is_shown_by(&self, store: &Arc<dyn Store>) {
+        the_store_shows_the_model(store, &self.model).await;
+    }
+}
+
+/// Several commits over a store that may be reopened between any two.
 pub fn any_sequence_of_writes_gives_what_the_model_says<P: Place>(place: impl Fn() -> P) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let commits = vec((vec(step(), 1..5), -1..3i64, prop::bool::weighted(0.1)), 1..16);
     let mut runner = TestRunner::new(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() });
-    let outcome = runner.run(&commits, |commits| {
+    let outcome = runner.run(&commits(), |commits| {
         let place = place();
         runtime.block_on(async {
-            let mut store = place.open().await;
-            let (mut model, mut second, mut next) = (Model::default(), 10, 0);
-            for (steps, pause, reopened) in commits {
-                second += pause;
-                let writes = writes(&steps, second, &mut next);
-                let expected = model.commit(store.span().epoch, &writes);
-                let done = commit(&store, writes).await;
-                assert_eq!(done.written, expected.written);
-                assert_eq!(done.entries, expected.entries);
-                assert_eq!(done.screenings_opened, expected.screenings_opened);
-                if reopened {
-                    store.close().await;
-                    store = place.open().await;
-                }
-            }
-            the_store_shows_the_model(&store, &model).await;
+            let mut life = Life::default();
+            let store = place.open().await;
+            let store = life.goes_on(&place, store, commits).await;
+            life.is_shown_by(&store).await;
             store.close().await;
         });
         Ok(())

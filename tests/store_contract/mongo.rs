@@ -21,7 +21,7 @@ use crate::{servers::Mongod, story::*};
 pub struct Database {
     server: Arc<Mutex<Mongod>>,
     name: String,
-    cluster: Cluster,
+    pub cluster: Cluster,
 }
 
 impl Database {
@@ -153,7 +153,8 @@ async fn a_server_without_a_replica_set_is_refused() {
 
 #[tokio::test]
 async fn what_no_document_can_hold_is_refused_alone() {
-    let store = Database::new().node().await;
+    let place = Database::new();
+    let store = place.node().await;
     let large = Write::Receive(Receive {
         raw: vec![b'r'; 16 << 20].into(),
         received_at: at(1),

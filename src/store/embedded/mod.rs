@@ -5,6 +5,8 @@
 
 mod body;
 mod error;
+mod export;
+mod import;
 mod lock;
 mod pool;
 mod prune;
@@ -25,13 +27,13 @@ use std::{
 use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 
-pub use self::reader::Reader;
 use self::{
     error::closed,
     pool::Requests,
     taken::Taken,
     writer::{Request, SharedSpan, Writer},
 };
+pub use self::{export::EmbeddedSource, import::EmbeddedTarget, reader::Reader};
 use super::{Claimant, Commit, DeadLetter, HistoryPage, HistoryQuery, OpenScreening, Span, Store, StoreError, Write};
 use crate::{
     config,

@@ -10,7 +10,7 @@ use std::{
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
 
-use super::{lock::Lock, pool::Pool, rows, schema, transaction::Draft};
+use super::{import, lock::Lock, pool::Pool, rows, schema, transaction::Draft};
 use crate::store::{Commit, Span, StoreError, Write};
 
 /// What the writer is asked.
@@ -38,6 +38,7 @@ impl Writer {
     pub(super) fn open(path: &Path, readers: usize) -> Result<Self, StoreError> {
         let lock = Lock::take(path)?;
         let connection = schema::open_writer(path)?;
+        import::require_finished(&connection, path)?;
         let span = Arc::new(RwLock::new(rows::span(&connection)?));
         let readers = Pool::open(path, readers)?;
         Ok(Self { connection, span, readers, _lock: lock })
@@ -108,7 +109,7 @@ impl Writer {
 }
 
 /// Runs `work` in a transaction: all of it is durable behind an `Ok`, nothing of it is there behind an error or a panic.
-fn in_transaction<T>(
+pub(super) fn in_transaction<T>(
     connection: &mut Connection,
     work: impl FnOnce(&Connection) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {

@@ -26,6 +26,7 @@ const CLAIMANT_KEPT: Duration = Duration::from_secs(24 * 3600);
 #[derive(Debug, Clone)]
 pub(super) struct Collections {
     pub client: Client,
+    pub app_name: String,
     pub meta: Collection<Meta>,
     pub log: Collection<EntryDocument>,
     pub body: Collection<BodyDocument>,
@@ -36,14 +37,33 @@ pub(super) struct Collections {
 }
 
 impl Collections {
-    /// Connects, checks that transactions work there, and makes what is missing.
+    /// Connects, and makes what is missing there but for the counters.
     pub async fn connect(config: &config::Store) -> Result<Self, StoreError> {
+        let collections = Self::reach(config).await?;
+        collections.make_indexes().await?;
+        Ok(collections)
+    }
+
+    /// Connects to a log that is there, and makes nothing.
+    pub async fn existing(config: &config::Store) -> Result<(Self, Meta), StoreError> {
+        let collections = Self::reach(config).await?;
+        let Some(meta) = collections.meta.find_one(doc! { "_id": META }).await? else {
+            return Err(StoreError::Unavailable(format!("{} holds no log", collections.name())));
+        };
+        let meta = collections.known(meta)?;
+        Ok((collections, meta))
+    }
+
+    /// Connects, and checks that transactions work there.
+    async fn reach(config: &config::Store) -> Result<Self, StoreError> {
         let mut options = ClientOptions::parse(config.uri.expose()).await.map_err(|_| {
             // The driver's words may hold a part of the string, and with it of the password.
             let reason = "store.uri cannot be used: check its hosts, its options and the percent-encoding of its password";
             StoreError::Unavailable(reason.into())
         })?;
-        options.app_name = Some("lookout".into());
+        // By this name a fleet knows its own transactions.
+        let app_name = format!("lookout/{}", config.database);
+        options.app_name = Some(app_name.clone());
         options.server_selection_timeout = Some(config.select_timeout);
         options.connect_timeout = Some(config.select_timeout);
         options.max_pool_size =
@@ -53,7 +73,7 @@ impl Collections {
         let client = Client::with_options(options)?;
         let database = client.database(&config.database);
         require_replica_set(&database).await?;
-        let collections = Self {
+        Ok(Self {
             meta: database.collection("meta"),
             log: database.collection("log"),
             body: database.collection("body"),
@@ -62,9 +82,13 @@ impl Collections {
             dead_letter: database.collection("dead_letter"),
             claimant: database.collection("claimant"),
             client,
-        };
-        collections.make_indexes().await?;
-        Ok(collections)
+            app_name,
+        })
+    }
+
+    /// What an operator calls it.
+    pub fn name(&self) -> String {
+        format!("the MongoDB database {}", self.meta.namespace().db)
     }
 
     async fn make_indexes(&self) -> Result<(), StoreError> {
@@ -97,6 +121,7 @@ impl Collections {
             newest: None,
             screenings: 0,
             letters: 0,
+            import: None,
         };
         let made = match self.meta.find_one(doc! { "_id": META }).await? {
             Some(meta) => meta,
@@ -107,11 +132,22 @@ impl Collections {
                 Err(error) => return Err(error.into()),
             },
         };
-        if made.schema > SCHEMA {
-            let path = format!("the MongoDB database {}", self.meta.namespace().db);
-            return Err(StoreError::TooNew { path, found: made.schema, known: SCHEMA });
+        self.known(made)
+    }
+
+    fn known(&self, meta: Meta) -> Result<Meta, StoreError> {
+        if meta.schema > SCHEMA {
+            return Err(StoreError::TooNew { path: self.name(), found: meta.schema, known: SCHEMA });
         }
-        Ok(made)
+        Ok(meta)
+    }
+
+    /// A log into which an import is under way is only a part of one.
+    pub fn require_finished(&self, meta: &Meta) -> Result<(), StoreError> {
+        match meta.import {
+            None => Ok(()),
+            Some(_) => Err(StoreError::Unfinished { store: self.name() }),
+        }
     }
 
     /// The counters as they are now.

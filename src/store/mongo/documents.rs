@@ -34,6 +34,16 @@ pub(super) struct Meta {
     pub screenings: i64,
     /// The number of the last dead letter.
     pub letters: i64,
+    /// While an import is under way: how far it has come.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub import: Option<ImportMark>,
+}
+
+/// How many lines of an export are here, and the SHA-256 of them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct ImportMark {
+    pub lines: i64,
+    pub digest: Binary,
 }
 
 /// A position, without its epoch.
@@ -176,7 +186,7 @@ pub(super) fn date(at: Timestamp) -> DateTime {
     DateTime::from_millis(at.timestamp_millis())
 }
 
-fn time(date: DateTime) -> Timestamp {
+pub(super) fn time(date: DateTime) -> Timestamp {
     Timestamp::from_timestamp_millis(date.timestamp_millis()).unwrap_or_default()
 }
 

@@ -13,10 +13,9 @@ const OUT_OF_DISK_SPACE: i32 = 14_031;
 
 impl From<Error> for StoreError {
     fn from(error: Error) -> Self {
-        if code(&error) == Some(OUT_OF_DISK_SPACE) {
-            return Self::Full(format!("MongoDB: {error}"));
-        }
-        Self::Unavailable(format!("MongoDB: {error}"))
+        // Not the error itself: it shows the server's whole answer as bytes.
+        let reason = format!("MongoDB: {}", error.kind);
+        if code(&error) == Some(OUT_OF_DISK_SPACE) { Self::Full(reason) } else { Self::Unavailable(reason) }
     }
 }
 

@@ -8,10 +8,14 @@ mod connect;
 mod documents;
 mod draft;
 mod error;
+mod export;
+mod import;
 mod prune;
 mod read;
+mod reader;
 mod receive;
 mod release;
+mod stuck;
 mod threads;
 mod transaction;
 mod writer;
@@ -31,6 +35,7 @@ use self::{
     threads::Threads,
     writer::{Request, SharedSpan},
 };
+pub use self::{export::MongoSource, import::MongoTarget, reader::MongoReader};
 use super::{Claimant, Commit, DeadLetter, HistoryPage, HistoryQuery, OpenScreening, Span, Store, StoreError, Write};
 use crate::{
     config,
@@ -60,6 +65,7 @@ impl MongoStore {
         let connect = threads.spawn(async move {
             let collections = Collections::connect(&connecting).await?;
             let meta = collections.meta().await?;
+            collections.require_finished(&meta)?;
             Ok::<_, StoreError>((collections, meta))
         });
         let (collections, meta) = connect.ok_or_else(closed)?.await.map_err(|_| closed())??;

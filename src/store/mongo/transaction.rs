@@ -1,14 +1,15 @@
 //! One transaction: the calls that a draft makes in it, and what their failures mean for it.
 
-use std::{collections::HashMap, fmt::Debug};
+use std::{collections::HashMap, fmt::Debug, time::Duration};
 
 use mongodb::{
     ClientSession, Collection,
     bson::{Binary, Document, doc, oid::ObjectId},
-    error::{Error, TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RESULT},
+    error::{Error, ErrorKind, TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RESULT},
     options::{FindOptions, ReturnDocument},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use tokio::time::{Instant, sleep};
 
 use super::{
     connect::{Collections, begin},
@@ -19,6 +20,9 @@ use crate::{
     notification::NotificationId,
     store::{Key, Span, StoreError},
 };
+
+/// The wait before it is asked again whether a commit is durable.
+const ASK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Why a transaction came to nothing.
 #[derive(Debug)]
@@ -43,7 +47,13 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        if error.contains_label(TRANSIENT_TRANSACTION_ERROR) { Self::Transient(error) } else { Self::Store(error.into()) }
+        // Where no primary was found within the time for that, trying again at once would only make the sender wait.
+        let away = matches!(*error.kind, ErrorKind::ServerSelection { .. });
+        if !away && error.contains_label(TRANSIENT_TRANSACTION_ERROR) {
+            Self::Transient(error)
+        } else {
+            Self::Store(error.into())
+        }
     }
 }
 
@@ -81,12 +91,17 @@ impl Transaction {
         Ok((Self { collections: collections.clone(), session }, touched.ok_or_else(gone)?))
     }
 
-    /// Makes it durable. True where it cannot be known whether it is: it may be asked again.
-    pub async fn commit(&mut self) -> Result<bool, Failure> {
-        match self.session.commit_transaction().await {
-            Ok(()) => Ok(false),
-            Err(error) if error.contains_label(UNKNOWN_TRANSACTION_COMMIT_RESULT) => Ok(true),
-            Err(error) => Err(error.into()),
+    /// Makes it durable. Where it cannot be known whether it is, this asks again until the deadline.
+    pub async fn commit(&mut self, deadline: Instant) -> Result<(), Failure> {
+        loop {
+            match self.session.commit_transaction().await {
+                Ok(()) => return Ok(()),
+                Err(error) if !error.contains_label(UNKNOWN_TRANSACTION_COMMIT_RESULT) => return Err(error.into()),
+                Err(_) if Instant::now() >= deadline => {
+                    return Err(StoreError::Unavailable("MongoDB does not say whether a commit is durable".into()).into());
+                }
+                Err(_) => sleep(ASK_AGAIN).await,
+            }
         }
     }
 
@@ -102,8 +117,13 @@ impl Transaction {
         let counters = doc! {
             "oldest": place(span.oldest), "newest": place(span.newest), "screenings": screenings, "letters": letters,
         };
+        self.change_meta(doc! { "$set": counters }).await
+    }
+
+    /// Changes the counting document.
+    pub async fn change_meta(&mut self, change: Document) -> Result<(), Failure> {
         let meta = self.collections.meta.clone();
-        meta.update_one(doc! { "_id": META }, doc! { "$set": counters }).session(&mut self.session).await?;
+        meta.update_one(doc! { "_id": META }, change).session(&mut self.session).await?;
         Ok(())
     }
 
@@ -171,7 +191,7 @@ impl Transaction {
         match collection.insert_many(&documents).session(&mut self.session).await {
             Ok(_) => Ok(()),
             Err(error) => match duplicate(&error).and_then(|index| writes.get(index)) {
-                Some(write) => Err(Failure::Refused(*write, format!("what it would write is there already: {error}"))),
+                Some(write) => Err(Failure::Refused(*write, format!("what it would write is there already: {}", error.kind))),
                 None => Err(error.into()),
             },
         }

@@ -17,16 +17,16 @@ use tokio::{
 
 use super::{
     connect::Collections,
-    documents::date,
+    documents::{Meta, date},
     draft::Draft,
     transaction::{Failure, Transaction},
 };
 use crate::store::{Claimant, Commit, Span, StoreError, Write, Written};
 
 /// The longest wait before a transaction that met another one is tried again.
-const LONGEST_PAUSE: Duration = Duration::from_millis(20);
-/// The wait before it is asked again whether a commit is durable.
-const ASK_AGAIN: Duration = Duration::from_millis(50);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_millis(20);
+/// A commit that meets others for so long may be held up by one that stands still.
+const STUCK_AFTER: Duration = Duration::from_secs(1);
 
 /// What the writer is asked.
 pub(super) enum Request {
@@ -108,6 +108,7 @@ async fn commit(collections: &Collections, span: &SharedSpan, writes: &[Write], 
         return Ok(nothing);
     }
     let mut refused = HashMap::new();
+    let mut look_for_stuck = Instant::now() + STUCK_AFTER;
     loop {
         match attempt(collections, writes, &refused, deadline).await {
             Ok((commit, after)) => {
@@ -120,8 +121,20 @@ async fn commit(collections: &Collections, span: &SharedSpan, writes: &[Write], 
                 refused.insert(index, reason);
             }
             Err(Failure::Refused(_, reason)) => return Err(StoreError::Refused(reason)),
-            Err(Failure::Transient(error)) if Instant::now() >= deadline => return Err(error.into()),
-            Err(Failure::Transient(_)) => sleep(LONGEST_PAUSE.mul_f64(fastrand::f64())).await,
+            Err(Failure::Transient(error)) => {
+                let now = Instant::now();
+                // At the deadline too: the next commit must not meet the same one.
+                if now >= look_for_stuck.min(deadline) {
+                    look_for_stuck = now + STUCK_AFTER;
+                    if let Err(error) = collections.free_the_stuck().await {
+                        log::warn!(target: "notifications", "event=stuck_transactions_not_seen error={error:?}");
+                    }
+                }
+                if now >= deadline {
+                    return Err(error.into());
+                }
+                sleep(LONGEST_PAUSE.mul_f64(fastrand::f64())).await;
+            }
             Err(Failure::Store(error)) => return Err(error),
         }
     }
@@ -134,20 +147,26 @@ async fn attempt(
     deadline: Instant,
 ) -> Result<(Commit, Span), Failure> {
     let (mut tx, meta) = Transaction::begin(collections).await?;
-    let done = match Draft::apply(&mut tx, meta, writes, refused).await {
+    let done = match attempt_in(&mut tx, meta, writes, refused).await {
         Ok(done) => done,
         Err(failure) => {
             tx.abort().await;
             return Err(failure);
         }
     };
-    while tx.commit().await? {
-        if Instant::now() >= deadline {
-            return Err(StoreError::Unavailable("MongoDB does not say whether a commit is durable".into()).into());
-        }
-        sleep(ASK_AGAIN).await;
-    }
+    tx.commit(deadline).await?;
     Ok(done)
+}
+
+async fn attempt_in(
+    tx: &mut Transaction,
+    meta: Meta,
+    writes: &[Write],
+    refused: &HashMap<usize, String>,
+) -> Result<(Commit, Span), Failure> {
+    // One that began before this server gave its first sign of life.
+    tx.collections.require_finished(&meta)?;
+    Draft::apply(tx, meta, writes, refused).await
 }
 
 /// The answer where only a timer has asked and there is nothing to be done, so that idle nodes write nothing.

@@ -17,7 +17,8 @@ use super::PATIENCE;
 /// What a screener says.
 type Verdict = Result<ScreeningResults, ScreenError>;
 
-/// A screener whose every call waits for the test.
+/// A screener whose every call waits for the test. Its copies, on other nodes, ask the same test.
+#[derive(Clone)]
 pub struct Held {
     calls: mpsc::Sender<Asked>,
     call_timeout: Duration,
@@ -45,6 +46,11 @@ impl Calls {
     /// Waits for the next one.
     pub fn next(&self) -> Asked {
         self.0.recv_timeout(PATIENCE).expect("the screener is asked")
+    }
+
+    /// The next one, if there is one by now.
+    pub fn waiting(&self) -> Option<Asked> {
+        self.0.try_recv().ok()
     }
 }
 

@@ -35,6 +35,8 @@ use crate::{
     config::{ClusterKind, Config, StoreKind},
     http::{
         admin::{ActorKind, Readiness},
+        arrivals::Arrivals,
+        limits::Limits,
         listen::{ListenError, Listeners, Routes, listen},
         stream::Streams,
         webhook::Ingest,
@@ -164,18 +166,21 @@ impl App {
             store: health,
             has_bus: lines.courier.is_some(),
             metrics: metrics.clone(),
+            webhooks: (config.ingest.max_in_flight, permits.clone()),
             actors,
         });
+        let limits = Arc::new(Limits::new(&config, metrics.clone()));
         let ingest = Ingest {
             config: config.ingest.clone(),
-            permits: permits.clone(),
+            arrivals: Arrivals::new(permits.clone(), readiness.clone()),
             handler: lines.webhook_handler.clone(),
             metrics: metrics.clone(),
             readiness: readiness.clone(),
+            limits: limits.clone(),
         };
         let streams = Streams { around, supervisor: lines.session_supervisor.clone() };
         let workers = workers(&config, &metrics, &lines, charge);
-        let listeners = listen(&config, Routes { streams, webhooks: ingest, readiness: readiness.clone(), metrics }, workers)?;
+        let listeners = listen(&config, Routes { streams, webhooks: ingest, readiness: readiness.clone(), limits }, workers)?;
         log::info!(target: "notifications", "event=ready public={} ingest={} admin={}", listeners.public, listeners.ingest, listeners.admin);
         threads.extend([pipeline, intake, screening]);
         Ok(Self {

@@ -33,6 +33,8 @@ pub struct Metrics {
     pub relay_full: Counter,
     /// Limits met, by `limit`.
     pub limited: Labelled,
+    /// Webhooks between their first body byte and their commit, set when it is asked for.
+    pub webhooks_in_flight: Gauge,
     /// Webhook answers, by `status`.
     pub webhook_answers: Labelled,
     /// Events that were there before.
@@ -84,6 +86,7 @@ impl Metrics {
             replayed_entries: register!("replayed_entries", "Entries sent from memory or the store instead of live", Counter),
             relay_full: register!("relay_full", "Broadcasts that found a relay's mailbox full", Counter),
             limited: register!("limited", "Requests and connections that met a limit", Labelled),
+            webhooks_in_flight: register!("webhooks_in_flight", "Webhooks between their first byte and their commit", Gauge),
             webhook_answers: register!("webhook_answers", "Webhook answers", Labelled),
             duplicates: register!("duplicates", "Events that were there before", Counter),
             dead_letters: register!("dead_letters", "Bodies and items that could not be used", Counter),

@@ -33,7 +33,7 @@ use super::{
     stream::Streams,
     webhook::Ingest,
 };
-use crate::{actors::session_supervisor::Worker, config::Config, metrics::Metrics};
+use crate::{actors::session_supervisor::Worker, config::Config};
 
 /// Connections that may wait to be accepted: room for readers that all come back at once.
 const BACKLOG: i32 = 4096;
@@ -82,8 +82,8 @@ pub struct Routes {
     pub webhooks: Ingest,
     /// For operators.
     pub readiness: Arc<Readiness>,
-    /// Counts the limits that are met.
-    pub metrics: Arc<Metrics>,
+    /// What one address may have of either listener.
+    pub limits: Arc<Limits>,
 }
 
 /// Binds and serves. `worker` is called once on each worker thread of the public listener.
@@ -92,7 +92,7 @@ pub fn listen(
     routes: Routes,
     worker: impl Fn() -> Arc<Worker> + Clone + Send + 'static,
 ) -> Result<Listeners, ListenError> {
-    let limits = web::Data::new(Limits::new(config, routes.metrics));
+    let limits = web::Data::from(routes.limits);
     let tls = tls::acceptor(&config.server)?;
     let secure = tls.is_some();
     let webhooks = web::Data::new(routes.webhooks);

@@ -5,6 +5,7 @@
 
 pub mod admin;
 pub mod answer;
+pub mod arrivals;
 pub mod auth;
 pub mod body;
 pub mod caller;

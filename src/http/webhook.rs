@@ -1,19 +1,16 @@
 //! `POST /notifications/webhook/zone-port-event`: takes one body, answers once it is durable.
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::sync::{Arc, atomic::Ordering};
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
-use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt;
 use serde::Serialize;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 
 use super::{
     admin::Readiness,
     answer::{json, refused, store_refusal},
+    arrivals::{Arrivals, NotArrived},
+    limits::{Limit, Limits},
 };
 use crate::{
     actors::{
@@ -32,14 +29,16 @@ use crate::{
 pub struct Ingest {
     /// `[ingest]`
     pub config: config::Ingest,
-    /// One permit for each webhook between its first body byte and its commit; closed when the hub stops.
-    pub permits: Arc<Semaphore>,
+    /// Webhooks between their first body byte and their commit.
+    pub arrivals: Arrivals,
     /// Reads bodies.
     pub handler: Line<WebhookHandler>,
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// Tells whether the hub stops.
     pub readiness: Arc<Readiness>,
+    /// Counts who is too slow.
+    pub limits: Arc<Limits>,
 }
 
 /// Takes one webhook.
@@ -53,15 +52,8 @@ pub async fn receive(request: HttpRequest, payload: web::Payload, ingest: web::D
 }
 
 async fn take(request: &HttpRequest, payload: web::Payload, ingest: &Ingest) -> Result<Answer, Refusal> {
-    let Ok(permit) = ingest.permits.clone().try_acquire_owned() else {
-        let stopping = ingest.readiness.stopping.load(Ordering::Relaxed);
-        return Err(if stopping {
-            busy("stopping", "This server is stopping.")
-        } else {
-            busy("busy", "As many webhooks are under way as may be.")
-        });
-    };
-    let body = read_body(request, payload, &ingest.config).await?;
+    let arrived = ingest.arrivals.take(request, payload, &ingest.config).await;
+    let (body, permit) = arrived.map_err(|error| not_arrived(error, request, ingest))?;
     let (reply, answer) = oneshot::channel();
     let webhook = Webhook { body, headers: delivery_headers(request), received_at: chrono::Utc::now(), permit, reply };
     ingest.handler.try_send(webhook).map_err(|_| busy("busy", "The webhook handler's mailbox is full."))?;
@@ -72,34 +64,23 @@ async fn take(request: &HttpRequest, payload: web::Payload, ingest: &Ingest) -> 
     }
 }
 
+fn not_arrived(error: NotArrived, request: &HttpRequest, ingest: &Ingest) -> Refusal {
+    match error {
+        NotArrived::NoPlace if ingest.readiness.stopping.load(Ordering::Relaxed) => busy("stopping", "This server is stopping."),
+        NotArrived::NoPlace => busy("busy", "As many webhooks are under way as may be."),
+        NotArrived::TooSlow(within) => {
+            ingest.limits.met_by(Limit::BodyTimeout, request);
+            Refusal::new(408, "body_too_slow", format!("The body did not arrive within {within:?} (ingest.body_timeout)."))
+        }
+        NotArrived::TooLarge(max) => {
+            Refusal::new(413, "body_too_large", format!("The body is larger than {max} bytes (ingest.max_body)."))
+        }
+        NotArrived::CutOff => Refusal::new(400, "body_cut_off", "The body ended before it was whole."),
+    }
+}
+
 fn busy(code: &'static str, message: &'static str) -> Refusal {
     Refusal::busy(code, message, 1)
-}
-
-async fn read_body(request: &HttpRequest, mut payload: web::Payload, config: &config::Ingest) -> Result<Bytes, Refusal> {
-    let max = config.max_body;
-    let too_large = || Refusal::new(413, "body_too_large", format!("The body is larger than {max} bytes (ingest.max_body)."));
-    let declared: Option<usize> =
-        request.headers().get("Content-Length").and_then(|value| value.to_str().ok()).and_then(|value| value.parse().ok());
-    if declared.is_some_and(|length| length > max) {
-        return Err(too_large());
-    }
-    let read = async {
-        let mut body = BytesMut::with_capacity(declared.unwrap_or(0));
-        while let Some(chunk) = payload.next().await {
-            let chunk = chunk.map_err(|_| Refusal::new(400, "body_cut_off", "The body ended before it was whole."))?;
-            if body.len() + chunk.len() > max {
-                return Err(too_large());
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(body.freeze())
-    };
-    tokio::time::timeout(config.body_timeout, read).await.unwrap_or_else(|_| Err(slow(config.body_timeout)))
-}
-
-fn slow(limit: Duration) -> Refusal {
-    Refusal::new(408, "body_too_slow", format!("The body did not arrive within {limit:?} (ingest.body_timeout)."))
 }
 
 /// What recognises a delivery that comes again: `webhook-id`, else `X-Delivery-ID`, else the two that CloudEvents names in

@@ -15,7 +15,7 @@ use std::{
 };
 
 use actix_web::{
-    Error,
+    Error, HttpRequest,
     body::{EitherBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     middleware::Next,
@@ -125,12 +125,19 @@ impl Limits {
         }
     }
 
+    /// The same for whoever has sent this request.
+    pub fn met_by(&self, limit: Limit, request: &HttpRequest) {
+        if let Some(client) = self.client(request) {
+            self.met(limit, client);
+        }
+    }
+
     /// Whom a request comes from.
-    pub fn client(&self, request: &ServiceRequest) -> Option<IpAddr> {
+    fn client(&self, request: &HttpRequest) -> Option<IpAddr> {
         Some(self.proxies.client(request.peer_addr()?.ip(), request.headers()))
     }
 
-    fn check(&self, limit: Limit, rate: Option<&Rate>, request: &ServiceRequest) -> Result<(), Refusal> {
+    fn check(&self, limit: Limit, rate: Option<&Rate>, request: &HttpRequest) -> Result<(), Refusal> {
         let (Some(rate), Some(client)) = (rate, self.client(request)) else { return Ok(()) };
         if self.is_exempt(client) {
             return Ok(());
@@ -156,7 +163,7 @@ pub async fn of_streams<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
-    let checked = limits.check(Limit::Streams, limits.streams.as_ref(), &request);
+    let checked = limits.check(Limit::Streams, limits.streams.as_ref(), request.request());
     pass(checked, request, next).await
 }
 
@@ -166,7 +173,7 @@ pub async fn of_webhooks<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
-    let checked = limits.check(Limit::Webhooks, limits.webhooks.as_ref(), &request);
+    let checked = limits.check(Limit::Webhooks, limits.webhooks.as_ref(), request.request());
     pass(checked, request, next).await
 }
 

@@ -110,7 +110,7 @@ pub fn listen(
             .app_data(web::ThinData(worker()))
             .wrap(cors::cors(&cors))
             .wrap(cors::wildcard(&cors))
-            .wrap(from_fn(cors::as_json))
+            .wrap(from_fn(cors::finish))
             .wrap(from_fn(gate))
             .wrap(security::middleware(secure))
             .wrap(from_fn(answered))

@@ -24,5 +24,6 @@ mod servers;
 mod stop;
 mod stream;
 mod strictness;
+mod tls;
 mod transfer;
 mod webhook;

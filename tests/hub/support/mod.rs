@@ -3,10 +3,12 @@
 mod doors;
 mod events;
 mod http;
+mod http2;
 mod hub;
 mod reader;
 mod screeners;
 mod server;
+mod socket;
 mod wire;
 
 use std::time::{Duration, Instant};
@@ -14,10 +16,12 @@ use std::time::{Duration, Instant};
 pub use doors::{Doors, post};
 pub use events::{batch, event, marker, payload, sized_batch};
 pub use http::{Answer, Client};
+pub use http2::Http2;
 pub use hub::{Hub, Setup};
 pub use reader::{Next, Reader};
 pub use screeners::{Calls, held, result};
 pub use server::Server;
+pub use socket::{Identity, Trust};
 pub use wire::{Chunks, End, Events, Message};
 
 /// How long anything may take before a test gives up on it: far above what it does take, since a test machine is busy.

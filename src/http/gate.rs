@@ -1,11 +1,10 @@
 //! Which requests are asked at all. Each route has one spelling and no other, so that no proxy, no log and no rule of an operator can
-//! read a path differently than we do; and nothing is ever built from `Host`.
+//! read a path differently than we do.
 
 use actix_web::{
     Error,
     body::{EitherBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
-    http::{Version, header::HOST},
     middleware::Next,
 };
 
@@ -27,10 +26,6 @@ fn check(request: &ServiceRequest) -> Result<(), Refusal> {
     let uri = request.uri();
     if uri.scheme().is_some() || uri.authority().is_some() {
         return Err(Refusal::new(400, "no_proxy", "This server is no proxy: the request names another one."));
-    }
-    // HTTP/2 has its own field for it, HTTP/1.0 may go without.
-    if request.version() == Version::HTTP_11 && request.headers().get_all(HOST).count() != 1 {
-        return Err(Refusal::new(400, "bad_host", "The request must have one Host header."));
     }
     if !is_plain(uri.path()) {
         return Err(Refusal::new(404, "not_found", "There is nothing at this path."));

@@ -5,17 +5,21 @@
 mod support;
 
 mod admin;
+mod cors;
 mod crash;
 mod deploy;
+mod flood;
 mod history;
 mod hostile;
 mod house;
 mod limits;
 mod overflow;
 mod page;
+mod patience;
 mod payloads;
 mod rebuild;
 mod replay;
+mod requests;
 mod screening;
 #[cfg(feature = "server-tests")]
 #[path = "../servers/mod.rs"]

@@ -89,6 +89,13 @@ impl Connecting {
         }
     }
 
+    /// Asks, and tells whether there was a stream.
+    pub fn is_opened(&self) -> bool {
+        let Ok(mut socket) = self.socket() else { return false };
+        let head = socket.write_all(self.request().as_bytes()).and_then(|()| read_head(&mut socket));
+        head.is_ok_and(|(head, _)| head.status == 200)
+    }
+
     /// Asks where the stream must be refused.
     pub fn refused(&self) -> Answer {
         let headers: Vec<_> = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();

@@ -67,6 +67,26 @@ async fn a_hostile_webhook_becomes_text_and_runs_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn markup_in_a_dozen_scripts_becomes_text_and_runs_nothing() {
+    let server = Server::start().await;
+    let batch: Value = serde_json::from_str(include_str!("../payloads/15-markup-and-injection-batch.json")).unwrap();
+    browse(Kind::Laptop, async |page| {
+        page.goto(server.url(PAGE)).await;
+        page.click("connect").await;
+        page.until_state("connected").await;
+        let answer = server.post(&batch).await;
+        for result in answer["results"].as_array().unwrap() {
+            page.row(result["notification_id"].as_str().unwrap()).await;
+        }
+        assert_eq!(page.rows().await, batch.as_array().unwrap().len() as u64);
+        assert_inert(page).await;
+        let complaints = page.complaints().await;
+        assert!(complaints.is_empty(), "{complaints:?}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_page_trusts_no_server_with_markup() {
     let server = Server::start().await;
     browse(Kind::Laptop, async |page| {

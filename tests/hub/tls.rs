@@ -63,7 +63,11 @@ fn both_versions_carry_streams_webhooks_history_and_the_page() {
     assert_eq!(page.body(), &client.request("GET", "/sse_test_client.html", &[], b"").unwrap().body);
     let head = two.ask(Method::HEAD, HISTORY, &[], b"");
     assert_eq!((head.status().as_u16(), head.body().len()), (405, 0));
-    assert_eq!(two.ask(Method::GET, "/nowhere", &[], b"").status(), 404);
+    let nowhere = two.ask(Method::GET, "/nowhere", &[], b"");
+    assert_eq!(nowhere.status(), 404);
+    for name in ["strict-transport-security", "x-content-type-options", "content-security-policy", "date"] {
+        assert!(nowhere.headers().contains_key(name), "{name} in {nowhere:?}");
+    }
     let large = vec![b' '; 600_000];
     assert_eq!(two.ask(Method::POST, WEBHOOK, &[], &large).status(), 400, "more than a window");
 }

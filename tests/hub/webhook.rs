@@ -155,6 +155,29 @@ fn bodies_and_batches_above_the_limit_are_413() {
 }
 
 #[test]
+fn a_body_that_is_too_deep_or_has_too_many_values_is_400_and_a_dead_letter() {
+    let hub = Setup::new().with(|config| (config.ingest.max_depth, config.ingest.max_nodes) = (8, 1_000)).start();
+    let with = |field: serde_json::Value| {
+        let mut event = event("test_user|false", "a");
+        event["more"] = field;
+        event
+    };
+    let deep = |levels| (0..levels).fold(json!(1), |inner, _| json!([inner]));
+    hub.post(with(deep(7))).assert_success();
+    assert_eq!(hub.post(with(deep(8))).assert_error(400)["error"], "too_deep");
+    hub.post(with(json!(vec![1; 900]))).assert_success();
+    assert_eq!(hub.post(with(json!(vec![1; 1_000]))).assert_error(400)["error"], "too_many_nodes");
+    // In a megabyte there is room for half a million values, and for a hundred thousand brackets.
+    assert_eq!(
+        hub.post_bytes(format!("[{}1]", "1,".repeat(500_000)).as_bytes(), &[]).assert_error(400)["error"],
+        "too_many_nodes"
+    );
+    assert_eq!(hub.post_bytes("[".repeat(100_000).as_bytes(), &[]).assert_error(400)["error"], "too_many_nodes");
+    assert_eq!(hub.post_bytes("[".repeat(900).as_bytes(), &[]).assert_error(400)["error"], "too_deep");
+    hub.wait_for_metric("lookout_dead_letters_total", 5.0);
+}
+
+#[test]
 fn a_webhook_beyond_max_in_flight_is_told_to_come_back() {
     let hub = Setup::new().with(|config| config.ingest.max_in_flight = 1).start();
     let body = event("test_user|false", "slow").to_string();

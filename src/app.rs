@@ -36,9 +36,11 @@ use crate::{
     config::{AuthMode, ClusterKind, Config, StoreKind},
     http::{
         admin::{ActorKind, Readiness},
+        arrivals::Arrivals,
         auth::{Door, DoorError},
         dead_letters::Letters,
-        listen::{BindError, Listeners, Routes, listen},
+        limits::Limits,
+        listen::{ListenError, Listeners, Routes, listen},
         signature::Signature,
         stream::Streams,
         users::UserBook,
@@ -67,9 +69,9 @@ pub enum StartError {
     /// Nobody could be let in.
     #[error(transparent)]
     Door(#[from] DoorError),
-    /// A listener could not be bound.
+    /// A listener could not be opened.
     #[error(transparent)]
-    Bind(#[from] BindError),
+    Listen(#[from] ListenError),
 }
 
 /// A running server. Dropping it stops nothing; call [`App::stop`].
@@ -179,22 +181,26 @@ impl App {
             store: health,
             has_bus: lines.courier.is_some(),
             metrics: metrics.clone(),
+            webhooks: (config.ingest.max_in_flight, permits.clone()),
             actors,
         });
+        let limits = Arc::new(Limits::new(&config, metrics.clone()));
         let ingest = Ingest {
             config: config.ingest.clone(),
-            permits: permits.clone(),
+            arrivals: Arrivals::new(permits.clone(), readiness.clone()),
             signature: Signature::new(&config.ingest.signature),
             handler: lines.webhook_handler.clone(),
             metrics: metrics.clone(),
             readiness: readiness.clone(),
+            limits: limits.clone(),
         };
         let streams = Streams { around, supervisor: lines.session_supervisor.clone() };
         let (archivist, supervisor) = (lines.archivist.clone(), lines.session_supervisor.clone());
         let users = UserBook { archivist, supervisor, store: store.clone() };
         let workers = workers(&config, &metrics, &lines, charge);
         let letters = Letters { store: store.clone(), archivist: lines.archivist.clone() };
-        let routes = Routes { streams, door: Arc::new(door), webhooks: ingest, readiness: readiness.clone(), letters, users };
+        let routes =
+            Routes { streams, door: Arc::new(door), webhooks: ingest, readiness: readiness.clone(), letters, users, limits };
         let listeners = listen(&config, routes, workers)?;
         log::info!(target: "notifications", "event=ready public={} ingest={} admin={}", listeners.public, listeners.ingest, listeners.admin);
         threads.extend([pipeline, intake, screening]);

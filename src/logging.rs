@@ -15,6 +15,10 @@ pub fn start(config: &Log) {
     for target in ["sse", "notifications", "lookout"] {
         builder.filter_module(target, config.level);
     }
+    if config.level < log::LevelFilter::Debug {
+        // It calls every malformed request and every stream that was cut an error: one line each, and a flood of them a flood.
+        builder.filter_module("actix_http", log::LevelFilter::Off);
+    }
     builder.target(Target::Stderr).format(move |out, record| writeln!(out, "{}", line(format, &now(), record))).init();
 }
 

@@ -31,6 +31,10 @@ pub struct Metrics {
     pub replayed_entries: Counter,
     /// Broadcasts that found a relay's mailbox full: the sessions of its thread went on from the log.
     pub relay_full: Counter,
+    /// Limits met, by `limit`.
+    pub limited: Labelled,
+    /// Webhooks between their first body byte and their commit, set when it is asked for.
+    pub webhooks_in_flight: Gauge,
     /// Webhook answers, by `status`.
     pub webhook_answers: Labelled,
     /// Webhooks that did not prove whose they are, by `cause`.
@@ -85,6 +89,8 @@ impl Metrics {
             catch_ups: register!("catch_ups", "Reads by which sessions caught up, from memory or the store", Counter),
             replayed_entries: register!("replayed_entries", "Entries sent from memory or the store instead of live", Counter),
             relay_full: register!("relay_full", "Broadcasts that found a relay's mailbox full", Counter),
+            limited: register!("limited", "Requests and connections that met a limit", Labelled),
+            webhooks_in_flight: register!("webhooks_in_flight", "Webhooks between their first byte and their commit", Gauge),
             webhook_answers: register!("webhook_answers", "Webhook answers", Labelled),
             signature_failures: register!("signature_failures", "Webhooks that did not prove whose they are", Labelled),
             duplicates: register!("duplicates", "Events that were there before", Counter),

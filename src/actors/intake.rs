@@ -84,7 +84,8 @@ impl Intake {
     /// Reads bodies as configured; `provider` is who screens.
     pub fn new(ingest: &config::Ingest, screening: &config::Screening, provider: &'static str) -> Self {
         let skip_vessel_types = screening.skip_vessel_types.clone();
-        Self { limits: BodyLimits { max_batch: ingest.max_batch, max_depth: BodyLimits::MAX_DEPTH }, skip_vessel_types, provider }
+        let limits = BodyLimits { max_batch: ingest.max_batch, max_depth: ingest.max_depth, max_nodes: ingest.max_nodes };
+        Self { limits, skip_vessel_types, provider }
     }
 
     /// Reads a body. Whatever cannot be used becomes a dead letter; a batch that is too large is refused whole, because its

@@ -24,3 +24,4 @@ pub mod session_supervisor;
 pub mod stall;
 pub mod users;
 pub mod webhook_handler;
+pub mod wire;

@@ -7,7 +7,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     task::{Poll, Waker},
 };
 
@@ -15,9 +15,10 @@ use actix::Addr;
 use bytes::Bytes;
 
 use super::{
-    link::{Link, Sent},
+    link::Sent,
     progress::{Next, Progress},
     session::{BodyGone, Room, Session},
+    wire::Wire,
 };
 use crate::notification::{frame::Frame, position::Position};
 
@@ -33,8 +34,7 @@ pub enum End {
 /// One session's queue of encoded frames.
 pub struct Outbox {
     capacity: usize,
-    link: Arc<Link>,
-    chunked: bool,
+    wire: Wire,
     inner: Mutex<Inner>,
 }
 
@@ -50,9 +50,8 @@ struct Inner {
 }
 
 impl Outbox {
-    /// An empty queue for `capacity` frames (`stream.queue_size`) of a reader who stands here, to the socket at the other end
-    /// of this link; `chunked` tells whether the body is sent in chunks, as HTTP/1.1 does.
-    pub fn new(capacity: usize, link: Arc<Link>, chunked: bool, progress: Progress) -> Self {
+    /// An empty queue for `capacity` frames (`stream.queue_size`) of a reader who stands here, at the other end of this wire.
+    pub fn new(capacity: usize, wire: Wire, progress: Progress) -> Self {
         let inner = Inner {
             queue: VecDeque::new(),
             progress,
@@ -63,7 +62,7 @@ impl Outbox {
             body: None,
             session: None,
         };
-        Self { capacity, link, chunked, inner: Mutex::new(inner) }
+        Self { capacity, wire, inner: Mutex::new(inner) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -89,7 +88,7 @@ impl Outbox {
 
     /// Relay: live frames. What must be done next is the session's to do.
     ///
-    /// A single frame with nothing before it goes straight to the socket. Several go through the queue: the connection's task
+    /// A single frame with nothing before it goes straight to the socket, where the wire leads there. Several go through the queue: the connection's task
     /// sends them in one system call.
     pub fn live(&self, frames: &[Frame]) -> Next {
         let mut inner = self.lock();
@@ -102,8 +101,8 @@ impl Outbox {
         if queue.len() == before {
             return next;
         }
-        if let ([frame], 0, true, 1..) = (frames, before, self.chunked, *taken) {
-            let sent = self.link.send(&frame.chunk);
+        if let (Wire::Direct(link), [frame], 0, 1..) = (&self.wire, frames, before, *taken) {
+            let sent = link.send(&frame.chunk);
             if sent != Sent::Not {
                 queue.pop_front();
                 *taken += 1;
@@ -163,14 +162,14 @@ impl Outbox {
         }
         inner.end = Some(end);
         if end == End::Cut {
-            self.link.cut();
+            self.wire.cut();
         }
         inner.wake();
     }
 
     /// Session: why the socket has failed, if it has.
     pub fn failure(&self) -> Option<&str> {
-        self.link.failure()
+        self.wire.failure()
     }
 
     /// Session: how many frames the socket has taken so far, and how full the queue is.

@@ -14,6 +14,8 @@ mod tests;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+use ipnet::IpNet;
+
 pub use fault::{Fault, Faults, Source};
 pub use load::{Loaded, environment};
 pub use secret::{Secret, SigningKey};
@@ -23,6 +25,8 @@ pub use secret::{Secret, SigningKey};
 pub struct Config {
     /// `[server]`
     pub server: Server,
+    /// `[limits]`
+    pub limits: Limits,
     /// `[ingest]`
     pub ingest: Ingest,
     /// `[stream]`
@@ -45,15 +49,61 @@ pub struct Config {
     pub mailbox: Mailbox,
 }
 
-/// The public listener.
+/// The listeners of readers and senders.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Server {
     /// Where streams, history, the test page and, unless `ingest.bind` is set, the webhook listen.
     pub bind: SocketAddr,
     /// Worker threads; `0` in the file means one a core, resolved when loaded.
     pub workers: usize,
+    /// The certificate chain, PEM; `""` in the file: no TLS.
+    pub tls_cert: Option<PathBuf>,
+    /// Its private key, PEM.
+    pub tls_key: Option<PathBuf>,
+    /// How often the two files are looked at for a change.
+    pub tls_reload_interval: Duration,
+    /// How long the head of a request, and the handshake before it, may take to arrive; longer is 408.
+    pub head_timeout: Duration,
+    /// Bytes of the head of a request; more is 431.
+    pub max_head: usize,
+    /// A connection without a request is closed after so long.
+    pub keep_alive: Duration,
+    /// Whose word is taken for the address of a client.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Where they say it.
+    pub proxy_header: ProxyHeader,
     /// How long a stop may take.
     pub shutdown_grace: Duration,
+}
+
+/// Where a proxy says for whom it asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProxyHeader {
+    /// `X-Forwarded-For`
+    XForwardedFor,
+    /// `Forwarded` of RFC 7239.
+    Forwarded,
+}
+
+/// What one client address may have of the server.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limits {
+    /// Streams that it may open a second, over time; 0 is no limit.
+    pub streams_per_ip: usize,
+    /// Streams that it may open at once, after a pause.
+    pub streams_burst: usize,
+    /// Webhooks that it may post a second, over time; 0 is no limit.
+    pub webhooks_per_ip: usize,
+    /// Webhooks that it may post at once, after a pause.
+    pub webhooks_burst: usize,
+    /// Connections that it may have open; 0 is no limit.
+    pub connections_per_ip: usize,
+    /// Requests that one HTTP/2 connection may have open.
+    pub streams_per_connection: usize,
+    /// Addresses that are remembered for each rate.
+    pub tracked_ips: usize,
+    /// Who has no limits.
+    pub exempt: Vec<IpNet>,
 }
 
 /// The webhook.
@@ -65,6 +115,10 @@ pub struct Ingest {
     pub max_body: usize,
     /// Items of one batch; more is 413.
     pub max_batch: usize,
+    /// Objects and arrays inside each other; more is 400.
+    pub max_depth: usize,
+    /// Objects, arrays, texts, numbers and words in one body; more is 400.
+    pub max_nodes: usize,
     /// Webhooks that may be between their first body byte and their commit; one more is 503.
     pub max_in_flight: usize,
     /// How long a body may take to arrive; longer is 408.

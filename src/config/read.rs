@@ -11,11 +11,12 @@ use std::{
 };
 
 use bytesize::ByteSize;
+use ipnet::IpNet;
 use log::LevelFilter;
 
 use super::{
-    Admin, Audience, Auth, AuthMode, Cluster, ClusterKind, Config, Cors, Ingest, JwtAlgorithm, Log, LogFormat, Mailbox, Provider,
-    Screening, Secret, Server, Signature, SignatureEncoding, SignatureScheme, Store, StoreKind, Stream,
+    Admin, Audience, Auth, AuthMode, Cluster, ClusterKind, Config, Cors, Ingest, JwtAlgorithm, Limits, Log, LogFormat, Mailbox,
+    Provider, ProxyHeader, Screening, Secret, Server, Signature, SignatureEncoding, SignatureScheme, Store, StoreKind, Stream,
     fault::Fault,
     settings::{Setting, Settings},
     units::{self, Refusal},
@@ -44,6 +45,12 @@ const GIB: u64 = 1 << 30;
 const MOST_WORKERS: u64 = 512;
 /// Each is tried on each webhook.
 const MOST_SECRETS: usize = 16;
+/// actix itself stops reading a head there.
+const LARGEST_HEAD: u64 = 128 * KIB;
+/// The JSON parser gives up beyond.
+const DEEPEST: u64 = 127;
+/// A million a second is no limit that this server could meet.
+const MOST_A_SECOND: u64 = 1_000_000;
 /// actix reads 0 as no bound; far above this a mailbox hides an overload instead of showing it.
 const MAILBOX: RangeInclusive<u64> = 1..=65_536;
 
@@ -54,12 +61,35 @@ pub(super) fn read(settings: &Settings, folder: &Path, faults: &mut Vec<Fault>) 
         server: Server {
             bind: r.address("server.bind"),
             workers: r.workers("server.workers"),
+            tls_cert: r.optional_path("server.tls_cert", folder),
+            tls_key: r.optional_path("server.tls_key", folder),
+            tls_reload_interval: r.duration("server.tls_reload_interval", SHORTEST..=DAY),
+            head_timeout: r.duration("server.head_timeout", SHORTEST..=HOUR),
+            max_head: r.size("server.max_head", KIB..=LARGEST_HEAD),
+            keep_alive: r.duration("server.keep_alive", SHORTEST..=HOUR),
+            trusted_proxies: r.networks("server.trusted_proxies"),
+            proxy_header: r.word(
+                "server.proxy_header",
+                [("x-forwarded-for", ProxyHeader::XForwardedFor), ("forwarded", ProxyHeader::Forwarded)],
+            ),
             shutdown_grace: r.duration("server.shutdown_grace", INSTANT..=HOUR),
+        },
+        limits: Limits {
+            streams_per_ip: r.number("limits.streams_per_ip", 0..=MOST_A_SECOND),
+            streams_burst: r.number("limits.streams_burst", 1..=MOST_A_SECOND),
+            webhooks_per_ip: r.number("limits.webhooks_per_ip", 0..=MOST_A_SECOND),
+            webhooks_burst: r.number("limits.webhooks_burst", 1..=MOST_A_SECOND),
+            connections_per_ip: r.number("limits.connections_per_ip", 0..=1_000_000),
+            streams_per_connection: r.number("limits.streams_per_connection", 1..=10_000),
+            tracked_ips: r.number("limits.tracked_ips", 2..=10_000_000),
+            exempt: r.networks("limits.exempt"),
         },
         ingest: Ingest {
             bind: r.optional_address("ingest.bind"),
             max_body: r.size("ingest.max_body", KIB..=256 * MIB),
             max_batch: r.number("ingest.max_batch", 1..=100_000),
+            max_depth: r.number("ingest.max_depth", 4..=DEEPEST),
+            max_nodes: r.number("ingest.max_nodes", 100..=100_000_000),
             max_in_flight: r.number("ingest.max_in_flight", 1..=65_536),
             body_timeout: r.duration("ingest.body_timeout", SHORTEST..=HOUR),
             answer_timeout: r.duration("ingest.answer_timeout", SHORTEST..=HOUR),
@@ -277,6 +307,20 @@ impl<'a> Reader<'a> {
             text => Ok(PathBuf::from(text)),
         };
         self.take(key, parse).unwrap_or_default()
+    }
+
+    /// A file relative to this folder, or none.
+    fn optional_path(&mut self, key: &'static str, folder: &Path) -> Option<PathBuf> {
+        let parse = |setting| match units::text(setting)? {
+            "" => Ok(None),
+            text => Ok(Some(folder.join(text))),
+        };
+        self.take(key, parse).flatten()
+    }
+
+    fn networks(&mut self, key: &'static str) -> Vec<IpNet> {
+        let texts = self.texts(key, |text| units::network(text).map(drop));
+        texts.iter().filter_map(|text| units::network(text).ok()).collect()
     }
 
     fn text(&mut self, key: &'static str, check: fn(&str) -> Result<(), Refusal>) -> String {

@@ -10,6 +10,7 @@ use std::{
 
 use actix_web::http::Uri;
 use bytesize::ByteSize;
+use ipnet::IpNet;
 use toml::Value;
 
 use super::{Jwks, Secret, settings::Setting};
@@ -63,6 +64,17 @@ pub(super) fn texts(setting: &Setting) -> Result<Vec<&str>, Refusal> {
 
 pub(super) fn address(text: &str) -> Result<SocketAddr, Refusal> {
     text.parse().map_err(|_| Refusal::Value(format!("must be an IP address with a port such as \"127.0.0.1:8000\", is {text:?}")))
+}
+
+/// A range of addresses such as `10.0.0.0/8`, or one address.
+pub(super) fn network(text: &str) -> Result<IpNet, Refusal> {
+    let refuse = |why| Refusal::Value(format!("must be an address or a range such as \"10.0.0.0/8\", is {text:?}{why}"));
+    let network = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).map_err(|_| refuse(""))?;
+    if network != network.trunc() {
+        // Whoever writes so means either the one address or the whole range, and nobody can tell which.
+        return Err(refuse(", which says more than its range"));
+    }
+    Ok(network)
 }
 
 /// A name: not empty, and without blanks around it, which would never compare equal.
@@ -246,6 +258,18 @@ mod tests {
             " https://dash.example.com",
         ] {
             assert!(origin(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_range_of_addresses_is_one_or_many_and_says_no_more_than_that() {
+        for (text, written) in
+            [("10.0.0.0/8", "10.0.0.0/8"), ("10.0.0.7", "10.0.0.7/32"), ("::1", "::1/128"), ("2001:db8::/32", "2001:db8::/32")]
+        {
+            assert_eq!(network(text).map(|network| network.to_string()), Ok(written.to_owned()));
+        }
+        for text in ["", "10.0.0.1/8", "10.0.0.0/33", "2001:db8::1/64", "localhost", "10.0.0.0/", "10.0.0.0:80", " 10.0.0.7"] {
+            assert!(network(text).is_err(), "{text}");
         }
     }
 

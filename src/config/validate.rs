@@ -43,6 +43,11 @@ pub(super) fn check_together(config: &Config, settings: &Settings, faults: &mut 
         "stall_timeout must not be longer than connection_timeout, else it never acts",
     );
     check.refuse_if(
+        config.server.tls_cert.is_some() != config.server.tls_key.is_some(),
+        &["server.tls_cert", "server.tls_key"],
+        "a certificate and its key belong together, set both or neither",
+    );
+    check.refuse_if(
         screening.deliver_within > screening.give_up_after,
         &["screening.deliver_within", "screening.give_up_after"],
         "deliver_within must not be longer than give_up_after, else screenings end before they may be pending",
@@ -212,6 +217,10 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
         (
             config.auth.mode == AuthMode::Http && config.auth.url.as_ref().is_some_and(|url| is_in_the_clear(url.expose())),
             "auth.url is http to another machine: the credentials of users pass in the clear".to_owned(),
+        ),
+        (
+            config.server.trusted_proxies.iter().any(|network| network.prefix_len() == 0),
+            "server.trusted_proxies holds every address: whoever connects may claim to be anybody, and no limit holds".to_owned(),
         ),
         (list_mode && config.auth.users.is_empty(), "auth.users is empty: nobody can connect".to_owned()),
         (

@@ -7,6 +7,7 @@ use std::sync::{
 
 use actix_web::{HttpResponse, http::StatusCode, web};
 use serde::Serialize;
+use tokio::sync::Semaphore;
 
 use super::answer::json;
 use crate::{actors::archivist::StoreHealth, metrics::Metrics};
@@ -21,6 +22,8 @@ pub struct Readiness {
     pub has_bus: bool,
     /// Counters.
     pub metrics: Arc<Metrics>,
+    /// Places for webhooks, and how many are free.
+    pub webhooks: (usize, Arc<Semaphore>),
     /// Every kind of actor.
     pub actors: Vec<ActorKind>,
 }
@@ -90,6 +93,9 @@ pub async fn readyz(readiness: web::Data<Readiness>) -> HttpResponse {
 
 /// Everything that is counted, OpenMetrics text.
 pub async fn metrics(readiness: web::Data<Readiness>) -> HttpResponse {
+    let (places, free) = &readiness.webhooks;
+    let in_flight = places.saturating_sub(free.available_permits());
+    readiness.metrics.webhooks_in_flight.set(i64::try_from(in_flight).unwrap_or(i64::MAX));
     HttpResponse::Ok()
         .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
         .body(readiness.metrics.to_text())

@@ -7,8 +7,10 @@ use actix_web::{
         header::{self, HeaderValue},
     },
 };
+use bytes::Bytes;
 use serde::Serialize;
 
+use super::security;
 use crate::{error::Refusal, store::StoreError};
 
 /// `{"status":"error","error":…,"message":…}`
@@ -36,6 +38,24 @@ pub fn refused(refusal: &Refusal) -> HttpResponse {
         answer.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }
     answer
+}
+
+/// The error answer as the bytes of a whole HTTP/1.1 answer, behind which the connection is closed: for clients with whom HTTP itself has
+/// nothing to do any more.
+pub fn raw(refusal: &Refusal, secure: bool) -> Bytes {
+    let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let body = ErrorBody { status: "error", error: refusal.code, message: &refusal.message };
+    // No text fails to serialise.
+    let body = serde_json::to_string(&body).unwrap_or_default();
+    let mut answer = format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n", body.len());
+    answer.push_str("Connection: close\r\n");
+    if let Some(seconds) = refusal.retry_after {
+        answer.push_str(&format!("Retry-After: {seconds}\r\n"));
+    }
+    for (name, value) in security::headers(secure) {
+        answer.push_str(&format!("{name}: {value}\r\n"));
+    }
+    (answer + "\r\n" + &body).into()
 }
 
 impl ResponseError for Refusal {

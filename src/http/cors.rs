@@ -5,7 +5,10 @@ use actix_web::{
     Error,
     body::{EitherBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
-    http::{Method, header},
+    http::{
+        Method,
+        header::{self, HeaderValue},
+    },
     middleware::{DefaultHeaders, Next},
 };
 
@@ -17,6 +20,7 @@ pub fn cors(config: &config::Cors) -> Cors {
     let mut cors = Cors::default()
         .allowed_methods([Method::GET, Method::POST])
         .allowed_headers([header::AUTHORIZATION, header::CONTENT_TYPE, header::CACHE_CONTROL, super::stream::LAST_EVENT_ID])
+        .expose_headers([header::RETRY_AFTER])
         .block_on_origin_mismatch(false)
         .max_age(3600);
     if config.allow_credentials {
@@ -37,15 +41,21 @@ fn is_open(config: &config::Cors) -> bool {
     config.allowed_origins.iter().any(|origin| origin == "*")
 }
 
-/// Gives a refused preflight the shape of every other error.
-pub async fn as_json<B: MessageBody + 'static>(
+/// Gives a refused preflight the shape of every other error, and credentials to nobody but whom an answer names.
+pub async fn finish<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
-    let answer = next.call(request).await?;
+    let mut answer = next.call(request).await?;
     let why = answer.response().error().and_then(|error| error.as_error::<CorsError>()).map(ToString::to_string);
-    Ok(match why {
-        Some(why) => answer.into_response(refused(&Refusal::new(400, "cors_refused", format!("{why}.")))).map_into_right_body(),
-        None => answer.map_into_left_body(),
-    })
+    if let Some(why) = why {
+        let mut refusal = refused(&Refusal::new(400, "cors_refused", format!("{why}.")));
+        refusal.headers_mut().insert(header::VARY, HeaderValue::from_static("Origin"));
+        return Ok(answer.into_response(refusal).map_into_right_body());
+    }
+    let headers = answer.headers_mut();
+    if !headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN) {
+        headers.remove(header::ACCESS_CONTROL_ALLOW_CREDENTIALS);
+    }
+    Ok(answer.map_into_left_body())
 }

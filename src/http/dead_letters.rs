@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use super::{
     answer::{json, store_refusal},
     caller::query,
-    webhook::{Ingest, render},
+    webhook::{Ingest, not_arrived, render},
 };
 use crate::{
     actors::{
@@ -90,9 +90,11 @@ pub async fn retry(
     letters: web::Data<Letters>,
     ingest: web::Data<Ingest>,
     seq: web::Path<String>,
+    request: HttpRequest,
 ) -> Result<HttpResponse, Refusal> {
     let seq = number(&seq)?;
-    let permit = ingest.permit()?;
+    let place = ingest.arrivals.place_for_one_that_is_there().await;
+    let permit = place.map_err(|error| not_arrived(error, &request, &ingest))?;
     let (letter, body) = find(&letters, seq).await?;
     let (reply, answer) = oneshot::channel();
     let retry = Retry { seq, item: letter.item, body, permit, reply };

@@ -5,15 +5,14 @@ use std::{
     sync::Arc,
 };
 
-use actix_http::{HttpService, Protocol, Request, Response, error::DispatchError};
+use actix_http::{Request, Response};
 use actix_server::Server;
-use actix_service::{IntoServiceFactory, ServiceFactory, ServiceFactoryExt, fn_service, map_config};
+use actix_service::{IntoServiceFactory, ServiceFactory, ServiceFactoryExt, map_config};
 use actix_web::{
     App, HttpServer,
-    body::MessageBody,
-    dev::{AppConfig, ServerHandle},
+    body::{BoxBody, MessageBody},
+    dev::{AppConfig, ServerHandle, Service},
     middleware::from_fn,
-    rt::net::TcpStream,
     web,
 };
 use socket2::{Domain, Socket, Type};
@@ -23,37 +22,45 @@ use super::{
     admin::Readiness,
     admin_guard::{Names, guard},
     auth::Door,
+    connection::{
+        self, Reception, answered,
+        tls::{self, TlsError},
+    },
     cors,
     dead_letters::Letters,
-    ingest, not_found, public,
+    gate::gate,
+    ingest,
+    limits::Limits,
+    not_found, public, security,
     stream::Streams,
     users::UserBook,
-    watched::Watched,
     webhook::Ingest,
 };
 use crate::{actors::session_supervisor::Worker, config::Config};
 
 /// Connections that may wait to be accepted: room for readers that all come back at once.
 const BACKLOG: i32 = 4096;
-/// Bytes that actix collects for one socket before it stops taking frames. Small, so that a slow reader's frames wait in the
-/// log and not in memory.
-const WRITE_BUFFER: usize = 16 * 1024;
-
 /// Connections beside streams, a worker: webhooks, history, readers that are refused.
 const SPARE_CONNECTIONS: usize = 1024;
 /// What actix accepts for each worker by default.
 const DEFAULT_CONNECTIONS: usize = 25_600;
 
-/// A listener could not be bound.
+/// A listener could not be opened.
 #[derive(Debug, thiserror::Error)]
-#[error("{key} = {address} cannot be bound: {source}")]
-pub struct BindError {
-    /// The configuration key.
-    key: &'static str,
-    /// Its value.
-    address: SocketAddr,
-    /// What the system said.
-    source: std::io::Error,
+pub enum ListenError {
+    /// Its address cannot be had.
+    #[error("{key} = {address} cannot be bound: {source}")]
+    Bind {
+        /// The configuration key.
+        key: &'static str,
+        /// Its value.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Its certificate cannot be used.
+    #[error("server.tls_cert, server.tls_key: {0}")]
+    Tls(#[from] TlsError),
 }
 
 /// Where the server listens, and how it is told to stop.
@@ -84,6 +91,8 @@ pub struct Routes {
     pub letters: Letters,
     /// For operators, too.
     pub users: UserBook,
+    /// What one address may have of either listener.
+    pub limits: Arc<Limits>,
 }
 
 /// Binds and serves. `worker` is called once on each worker thread of the public listener.
@@ -91,23 +100,83 @@ pub fn listen(
     config: &Config,
     routes: Routes,
     worker: impl Fn() -> Arc<Worker> + Clone + Send + 'static,
-) -> Result<Listeners, BindError> {
+) -> Result<Listeners, ListenError> {
+    let limits = web::Data::from(routes.limits);
+    let tls = tls::acceptor(&config.server)?;
+    let secure = tls.is_some();
     let webhooks = web::Data::new(routes.webhooks);
-    let (public, public_server) = listen_public(config, routes.streams, routes.door, webhooks.clone(), worker)?;
-    let mut outer = vec![public_server];
+    let (streams, door) = (web::Data::new(routes.streams), web::Data::from(routes.door));
+    let (cors, own_ingest) = (config.cors.clone(), config.ingest.bind.is_some());
+    let parts = Parts { config, limits: limits.clone(), tls };
+
+    let (of_ingest, of_admin, limits_too) = (webhooks.clone(), webhooks.clone(), limits.clone());
+    let app = move || {
+        App::new()
+            .app_data(streams.clone())
+            .app_data(door.clone())
+            .app_data(webhooks.clone())
+            .app_data(limits.clone())
+            .app_data(web::ThinData(worker()))
+            .wrap(cors::cors(&cors))
+            .wrap(cors::wildcard(&cors))
+            .wrap(from_fn(cors::finish))
+            .wrap(from_fn(gate))
+            .wrap(security::middleware(secure))
+            .wrap(from_fn(answered))
+            .configure(public)
+            .configure(|app| {
+                if !own_ingest {
+                    ingest(app)
+                }
+            })
+            .default_service(web::to(not_found))
+            .into_factory()
+    };
+    // Any one worker may get them all; at this limit actix stops accepting, and nobody would be told why.
+    let most = (config.stream.max_connections + SPARE_CONNECTIONS).max(DEFAULT_CONNECTIONS);
+    // A browser that closes its tab half-closes; only so is it noticed before the next heartbeat fails.
+    let half_closed = false;
+    let (public, server) = parts.serve("server.bind", config.server.bind, most, half_closed, app)?;
+    let mut outer = vec![server];
     let ingest = match config.ingest.bind {
         None => public,
         Some(address) => {
-            let webhooks = webhooks.clone();
-            let app = move || App::new().app_data(webhooks.clone()).configure(ingest).default_service(web::to(not_found));
-            let server = HttpServer::new(app).workers(config.server.workers).shutdown_timeout(grace(config));
-            let (bound, server) = serve(server, "ingest.bind", address)?;
+            let app = move || {
+                App::new()
+                    .app_data(of_ingest.clone())
+                    .app_data(limits_too.clone())
+                    .wrap(from_fn(gate))
+                    .wrap(security::middleware(secure))
+                    .wrap(from_fn(answered))
+                    .configure(ingest)
+                    .default_service(web::to(not_found))
+                    .into_factory()
+            };
+            let (bound, server) = parts.serve("ingest.bind", address, DEFAULT_CONNECTIONS, true, app)?;
             outer.push(server);
             bound
         }
     };
-    let (readiness, users) = (web::Data::from(routes.readiness), web::Data::new(routes.users));
-    let (letters, names) = (web::Data::new(routes.letters), Names::new(&config.admin));
+    let admin_parts =
+        AdminParts { readiness: routes.readiness, letters: routes.letters, users: routes.users, webhooks: of_admin };
+    let (admin, inner) = serve_admin(config, admin_parts)?;
+    Ok(Listeners { public, ingest, admin, outer, inner })
+}
+
+/// What operators are served with.
+struct AdminParts {
+    readiness: Arc<Readiness>,
+    letters: Letters,
+    users: UserBook,
+    webhooks: web::Data<Ingest>,
+}
+
+/// Operators need nothing of what the other listeners do with their connections.
+fn serve_admin(config: &Config, parts: AdminParts) -> Result<(SocketAddr, ServerHandle), ListenError> {
+    let address = config.admin.bind;
+    let (readiness, webhooks) = (web::Data::from(parts.readiness), parts.webhooks);
+    let (letters, users) = (web::Data::new(parts.letters), web::Data::new(parts.users));
+    let names = Names::new(&config.admin);
     let app = move || {
         App::new()
             .app_data(readiness.clone())
@@ -116,32 +185,12 @@ pub fn listen(
             .app_data(webhooks.clone())
             .app_data(web::ThinData(names.clone()))
             .wrap(from_fn(guard))
+            .wrap(security::middleware(false))
             .configure(admin)
             .default_service(web::to(not_found))
     };
-    let (admin, inner) = serve(HttpServer::new(app).workers(1), "admin.bind", config.admin.bind)?;
-    Ok(Listeners { public, ingest, admin, outer, inner })
-}
-
-fn grace(config: &Config) -> u64 {
-    config.server.shutdown_grace.as_secs().max(1)
-}
-
-fn serve<F, I, S, B>(
-    server: HttpServer<F, I, S, B>,
-    key: &'static str,
-    address: SocketAddr,
-) -> Result<(SocketAddr, ServerHandle), BindError>
-where
-    F: Fn() -> I + Send + Clone + 'static,
-    I: IntoServiceFactory<S, Request>,
-    S: ServiceFactory<Request, Config = AppConfig> + 'static,
-    S::Error: Into<actix_web::Error>,
-    S::InitError: std::fmt::Debug,
-    S::Response: Into<Response<B>>,
-    B: MessageBody + 'static,
-{
-    let server = server.tcp_nodelay(true).disable_signals().bind(address).map_err(|source| BindError { key, address, source })?;
+    let server = HttpServer::new(app).workers(1).tcp_nodelay(true).disable_signals();
+    let server = server.bind(address).map_err(|source| ListenError::Bind { key: "admin.bind", address, source })?;
     let bound = server.addrs().first().copied().unwrap_or(address);
     let server = server.run();
     let handle = server.handle();
@@ -149,71 +198,53 @@ where
     Ok((bound, handle))
 }
 
-/// The public listener is wired by hand, because only so can its sockets be [`Watched`].
-fn listen_public(
-    config: &Config,
-    streams: Streams,
-    door: Arc<Door>,
-    webhooks: web::Data<Ingest>,
-    worker: impl Fn() -> Arc<Worker> + Clone + Send + 'static,
-) -> Result<(SocketAddr, ServerHandle), BindError> {
-    let error = |source| BindError { key: "server.bind", address: config.server.bind, source };
-    let user_timeout = config.stream.connection_timeout.min(config.stream.heartbeat_interval);
-    let (streams, door) = (web::Data::new(streams), web::Data::from(door));
-    let (cors_config, own_ingest) = (config.cors.clone(), config.ingest.bind.is_some());
-    let listener = bind(config.server.bind).map_err(error)?;
-    let bound = listener.local_addr().map_err(error)?;
+/// What the listeners of readers and senders are made of. They are wired by hand, see [`connection`].
+struct Parts<'a> {
+    config: &'a Config,
+    limits: web::Data<Limits>,
+    tls: Option<tokio_rustls::TlsAcceptor>,
+}
 
-    // Any one worker may get them all; at this limit actix stops accepting, and nobody would be told why.
-    let most = (config.stream.max_connections + SPARE_CONNECTIONS).max(DEFAULT_CONNECTIONS);
-    let server = Server::build()
-        .workers(config.server.workers)
-        .max_concurrent_connections(most)
-        .shutdown_timeout(grace(config))
-        .disable_signals();
-    let drain = server.graceful_shutdown_signal();
-    let server = server
-        .listen("public", listener, move || {
-            let app = App::new()
-                .app_data(streams.clone())
-                .app_data(door.clone())
-                .app_data(webhooks.clone())
-                .app_data(web::ThinData(worker()))
-                .wrap(cors::cors(&cors_config))
-                .wrap(cors::wildcard(&cors_config))
-                .wrap(from_fn(cors::as_json))
-                .configure(public)
-                .configure(|app| {
-                    if !own_ingest {
-                        ingest(app)
-                    }
-                })
-                .default_service(web::to(not_found))
-                .into_factory()
-                .map_err(|error: actix_web::Error| error.error_response());
-            let drain = drain.clone();
-            let http = HttpService::build()
-                .graceful_shutdown_signal(move || {
-                    let drain = drain.clone();
-                    async move { drain.notified().await }
-                })
-                // A browser that closes its tab half-closes; only so is it noticed before the next heartbeat fails.
-                .h1_allow_half_closed(false)
-                .h1_write_buffer_size(WRITE_BUFFER)
-                .local_addr(bound)
-                .on_connect_ext(|connection: &Watched, data| drop(data.insert(connection.link())))
-                .finish(map_config(app, |()| AppConfig::default()));
-            fn_service(move |tcp: TcpStream| async move {
-                let peer = tcp.peer_addr().ok();
-                Ok::<_, DispatchError>((Watched::new(tcp, user_timeout), Protocol::Http1, peer))
+impl Parts<'_> {
+    /// Serves an application, built once on each worker thread.
+    fn serve<F, A, B>(
+        &self,
+        key: &'static str,
+        address: SocketAddr,
+        most_connections: usize,
+        half_closed: bool,
+        app: F,
+    ) -> Result<(SocketAddr, ServerHandle), ListenError>
+    where
+        F: Fn() -> A + Clone + Send + 'static,
+        A: ServiceFactory<Request, Config = AppConfig, Error = actix_web::Error, InitError = ()> + 'static,
+        A::Response: Into<Response<B>> + 'static,
+        A::Service: 'static,
+        <A::Service as Service<Request>>::Future: 'static,
+        B: MessageBody + 'static,
+    {
+        let error = |source| ListenError::Bind { key, address, source };
+        let listener = bind(address).map_err(error)?;
+        let bound = listener.local_addr().map_err(error)?;
+        let reception = Reception::new(self.config, self.tls.clone(), self.limits.clone().into_inner(), half_closed, bound);
+        let server = Server::build()
+            .workers(self.config.server.workers)
+            .max_concurrent_connections(most_connections)
+            .shutdown_timeout(self.config.server.shutdown_grace.as_secs().max(1))
+            .disable_signals();
+        let drain = server.graceful_shutdown_signal();
+        let server = server
+            .listen(key, listener, move || {
+                let app = map_config(app(), |()| AppConfig::default())
+                    .map_err(|error: actix_web::Error| -> Response<BoxBody> { error.error_response().into() });
+                connection::reception(app, reception.clone(), drain.clone())
             })
-            .and_then(http)
-        })
-        .map_err(error)?
-        .run();
-    let handle = server.handle();
-    actix_web::rt::spawn(server);
-    Ok((bound, handle))
+            .map_err(error)?
+            .run();
+        let handle = server.handle();
+        actix_web::rt::spawn(server);
+        Ok((bound, handle))
+    }
 }
 
 fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {

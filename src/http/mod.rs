@@ -6,21 +6,25 @@
 pub mod admin;
 pub mod admin_guard;
 pub mod answer;
+pub mod arrivals;
 pub mod auth;
 pub mod body;
 pub mod caller;
+pub mod connection;
 pub mod cors;
 pub mod dead_letters;
+pub mod gate;
 pub mod history;
+pub mod limits;
 pub mod listen;
 pub mod page;
+pub mod security;
 pub mod signature;
 pub mod stream;
 pub mod users;
-pub mod watched;
 pub mod webhook;
 
-use actix_web::{HttpRequest, HttpResponse, Route, guard, http::Method, web};
+use actix_web::{HttpRequest, HttpResponse, Route, guard, http::Method, middleware::from_fn, web};
 
 use crate::error::Refusal;
 use answer::refused;
@@ -39,7 +43,7 @@ pub const DEAD_LETTERS: &str = "/dead-letters";
 
 /// Streams, history and the test page.
 pub fn public(app: &mut web::ServiceConfig) {
-    app.service(only(Method::GET, STREAM, web::get().to(stream::open)))
+    app.service(only(Method::GET, STREAM, web::get().to(stream::open).wrap(from_fn(limits::of_streams))))
         .service(only(Method::GET, HISTORY, web::get().to(history::page)))
         .service(only(Method::GET, &format!("{HISTORY}/{{notification_id}}"), web::get().to(history::one)));
     for page in crate::pages::PAGES {
@@ -49,7 +53,7 @@ pub fn public(app: &mut web::ServiceConfig) {
 
 /// The webhook.
 pub fn ingest(app: &mut web::ServiceConfig) {
-    app.service(only(Method::POST, WEBHOOK, web::post().to(webhook::receive)));
+    app.service(only(Method::POST, WEBHOOK, web::post().to(webhook::receive).wrap(from_fn(limits::of_webhooks))));
 }
 
 /// Health, metrics, and what commands change.

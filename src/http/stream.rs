@@ -2,11 +2,7 @@
 
 use std::sync::Arc;
 
-use actix_web::{
-    HttpRequest, HttpResponse,
-    http::{Version, header},
-    web,
-};
+use actix_web::{HttpRequest, HttpResponse, http::header, web};
 use actix_web_lab::header::{CacheControl, CacheDirective};
 use serde::Deserialize;
 use tokio::sync::oneshot;
@@ -16,11 +12,11 @@ use super::{
     auth::Door,
     body::StreamBody,
     caller::{Caller, query},
+    connection,
 };
 use crate::{
     actors::{
         line::Line,
-        link::Link,
         outbox::Outbox,
         progress::Progress,
         resume::{Resume, resume},
@@ -60,9 +56,8 @@ pub async fn open(
     let Resume { start, gap } =
         resume(last_id.as_deref(), &around.recent, &*around.store).await.map_err(|error| store_refusal(&error))?;
 
-    let link = request.conn_data::<Arc<Link>>().cloned().ok_or_else(busy)?;
-    let chunked = request.version() == Version::HTTP_11;
-    let outbox = Arc::new(Outbox::new(around.stream.queue_size, link, chunked, Progress::new(start, caller.view)));
+    let wire = connection::wire(&request).ok_or_else(busy)?;
+    let outbox = Arc::new(Outbox::new(around.stream.queue_size, wire, Progress::new(start, caller.view)));
     // Made before the session: if this client hangs up while we wait, dropping the body is what ends the session.
     let body = StreamBody::new(outbox.clone());
     let (reply, opened) = oneshot::channel();

@@ -1,19 +1,16 @@
 //! `POST /notifications/webhook/zone-port-event`: takes one body, answers once it is durable.
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::sync::{Arc, atomic::Ordering};
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
-use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt;
 use serde::Serialize;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::oneshot;
 
 use super::{
     admin::Readiness,
     answer::{json, refused, store_refusal},
+    arrivals::{Arrivals, NotArrived},
+    limits::{Limit, Limits},
     signature::{Cause, Delivery, Signature},
 };
 use crate::{
@@ -33,8 +30,8 @@ use crate::{
 pub struct Ingest {
     /// `[ingest]`
     pub config: config::Ingest,
-    /// One permit for each webhook between its first body byte and its commit; closed when the hub stops.
-    pub permits: Arc<Semaphore>,
+    /// Webhooks between their first body byte and their commit.
+    pub arrivals: Arrivals,
     /// Tells who is believed.
     pub signature: Signature,
     /// Reads bodies.
@@ -43,6 +40,8 @@ pub struct Ingest {
     pub metrics: Arc<Metrics>,
     /// Tells whether the hub stops.
     pub readiness: Arc<Readiness>,
+    /// Counts who is too slow.
+    pub limits: Arc<Limits>,
 }
 
 /// Takes one webhook.
@@ -56,11 +55,11 @@ pub async fn receive(request: HttpRequest, payload: web::Payload, ingest: web::D
 }
 
 async fn take(request: &HttpRequest, payload: web::Payload, ingest: &Ingest) -> Result<Answer, Refusal> {
-    // Before a permit and the body: a stranger costs neither.
+    // Before a place among the arrivals and the body: a stranger costs neither.
     let now = u64::try_from(chrono::Utc::now().timestamp()).unwrap_or_default();
     let claim = ingest.signature.claim(request.headers(), now).map_err(|cause| disbelieved(cause, &ingest.metrics))?;
-    let permit = ingest.permit()?;
-    let body = read_body(request, payload, &ingest.config).await?;
+    let arrived = ingest.arrivals.take(request, payload, &ingest.config).await;
+    let (body, permit) = arrived.map_err(|error| not_arrived(error, request, ingest))?;
     let headers = match ingest.signature.prove(claim, &body).map_err(|cause| disbelieved(cause, &ingest.metrics))? {
         Delivery::AsTold => delivery_headers(request),
         Delivery::Id(id) => DeliveryHeaders { delivery_id: Some(id) },
@@ -72,17 +71,6 @@ async fn take(request: &HttpRequest, payload: web::Payload, ingest: &Ingest) -> 
 }
 
 impl Ingest {
-    /// One of the permits.
-    pub(super) fn permit(&self) -> Result<OwnedSemaphorePermit, Refusal> {
-        self.permits.clone().try_acquire_owned().map_err(|_| {
-            if self.readiness.stopping.load(Ordering::Relaxed) {
-                busy("stopping", "This server is stopping.")
-            } else {
-                busy("busy", "As many webhooks are under way as may be.")
-            }
-        })
-    }
-
     /// Waits for what the pipeline says of a body.
     pub(super) async fn answered<T>(&self, answer: oneshot::Receiver<Result<T, StoreError>>) -> Result<T, Refusal> {
         match tokio::time::timeout(self.config.answer_timeout, answer).await {
@@ -90,6 +78,21 @@ impl Ingest {
             Ok(Err(_)) => Err(busy("lost", "The webhook was lost on its way to the store; it was not acknowledged.")),
             Err(_) => Err(busy("store_slow", "The store has not confirmed the webhook in time; it was not acknowledged.")),
         }
+    }
+}
+
+pub(super) fn not_arrived(error: NotArrived, request: &HttpRequest, ingest: &Ingest) -> Refusal {
+    match error {
+        NotArrived::NoPlace if ingest.readiness.stopping.load(Ordering::Relaxed) => busy("stopping", "This server is stopping."),
+        NotArrived::NoPlace => busy("busy", "As many webhooks are under way as may be."),
+        NotArrived::TooSlow(within) => {
+            ingest.limits.met_by(Limit::BodyTimeout, request);
+            Refusal::new(408, "body_too_slow", format!("The body did not arrive within {within:?} (ingest.body_timeout)."))
+        }
+        NotArrived::TooLarge(max) => {
+            Refusal::new(413, "body_too_large", format!("The body is larger than {max} bytes (ingest.max_body)."))
+        }
+        NotArrived::CutOff => Refusal::new(400, "body_cut_off", "The body ended before it was whole."),
     }
 }
 
@@ -102,32 +105,6 @@ fn disbelieved(cause: Cause, metrics: &Metrics) -> Refusal {
     metrics.signature_failures.get_or_create(&[("cause", cause.label())]).inc();
     log::debug!(target: "notifications", "event=bad_signature cause={}", cause.label());
     Refusal::new(401, "bad_signature", "The webhook does not prove that it comes from a known sender (ingest.signature).")
-}
-
-async fn read_body(request: &HttpRequest, mut payload: web::Payload, config: &config::Ingest) -> Result<Bytes, Refusal> {
-    let max = config.max_body;
-    let too_large = || Refusal::new(413, "body_too_large", format!("The body is larger than {max} bytes (ingest.max_body)."));
-    let declared: Option<usize> =
-        request.headers().get("Content-Length").and_then(|value| value.to_str().ok()).and_then(|value| value.parse().ok());
-    if declared.is_some_and(|length| length > max) {
-        return Err(too_large());
-    }
-    let read = async {
-        let mut body = BytesMut::with_capacity(declared.unwrap_or(0));
-        while let Some(chunk) = payload.next().await {
-            let chunk = chunk.map_err(|_| Refusal::new(400, "body_cut_off", "The body ended before it was whole."))?;
-            if body.len() + chunk.len() > max {
-                return Err(too_large());
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(body.freeze())
-    };
-    tokio::time::timeout(config.body_timeout, read).await.unwrap_or_else(|_| Err(slow(config.body_timeout)))
-}
-
-fn slow(limit: Duration) -> Refusal {
-    Refusal::new(408, "body_too_slow", format!("The body did not arrive within {limit:?} (ingest.body_timeout)."))
 }
 
 /// What recognises a delivery that comes again: `webhook-id`, else `X-Delivery-ID`, else the two that CloudEvents names in

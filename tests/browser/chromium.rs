@@ -19,6 +19,8 @@ pub enum Kind {
     Phone,
     /// A laptop whose user lets no page store anything.
     WithoutStorage,
+    /// A laptop that trusts every certificate.
+    Trusting,
 }
 
 /// Runs a story in a new browser, and closes it however the story ends.
@@ -69,6 +71,7 @@ fn capabilities(kind: Kind, profile: &TempDir) -> thirtyfour::ChromeCapabilities
             let phone = json!({"deviceMetrics": {"width": 390, "height": 844, "pixelRatio": 2}});
             wanted.add_experimental_option("mobileEmulation", phone).unwrap();
         }
+        Kind::Trusting => wanted.add_arg("--ignore-certificate-errors").unwrap(),
         Kind::WithoutStorage => {
             let denied = json!({"profile.default_content_setting_values.cookies": 2});
             wanted.add_experimental_option("prefs", denied).unwrap();

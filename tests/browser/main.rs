@@ -5,6 +5,7 @@
 
 mod chromium;
 mod connection;
+mod origins;
 mod rows;
 mod server;
 

@@ -32,6 +32,22 @@ fn update(id: u32, results: Value) -> Value {
            "user_id": "test_user", "data": {"screening_results": results}})
 }
 
+/// One invented vessel in each of a dozen scripts.
+const NAMES: [&str; 12] = [
+    "NORDLYS",
+    "Γλάρος",
+    "Чайка",
+    "Նավակ",
+    "თოლია",
+    "שחף ים",
+    "نورس البحر",
+    "समुद्री चिड़िया",
+    "นกนางนวล",
+    "갈매기",
+    "かもめ",
+    "海鸥号",
+];
+
 /// Nothing ran, and the list holds no element that the page itself does not make.
 async fn assert_inert(page: &Page) {
     page.value("document.querySelectorAll('details').forEach((details) => (details.open = true))").await;
@@ -60,6 +76,34 @@ async fn a_hostile_webhook_becomes_text_and_runs_nothing() {
         assert_inert(page).await;
         let opened = page.row(&id).await;
         assert!(opened.contains("\"x < y\": \"stays\""), "{opened}");
+        let complaints = page.complaints().await;
+        assert!(complaints.is_empty(), "{complaints:?}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn markup_in_a_dozen_scripts_and_the_hostile_payloads_become_text_and_run_nothing() {
+    let server = Server::start().await;
+    let mut batch: Value = serde_json::from_str(include_str!("../payloads/15-markup-and-injection-batch.json")).unwrap();
+    batch.as_array_mut().unwrap().extend(NAMES.map(|name| {
+        let hostile = format!("{name} {IMAGE}{SCRIPT}<svg/onload=window.ran=1>\u{202e}{name}");
+        json!({"custom_reference": "test_user|false", "vessel": {"name": hostile}, "event": {"type": "zone_entry", "id": name}, &hostile: 1})
+    }));
+    browse(Kind::Laptop, async |page| {
+        page.goto(server.url(PAGE)).await;
+        page.click("connect").await;
+        page.until_state("connected").await;
+        let answer = server.post(&batch).await;
+        for result in answer["results"].as_array().unwrap() {
+            page.row(result["notification_id"].as_str().unwrap()).await;
+        }
+        assert_eq!(page.rows().await, batch.as_array().unwrap().len() as u64);
+        assert_inert(page).await;
+        let list = page.text("list").await;
+        for name in NAMES {
+            assert!(list.contains(name), "{name}");
+        }
         let complaints = page.complaints().await;
         assert!(complaints.is_empty(), "{complaints:?}");
     })

@@ -18,7 +18,7 @@ pub struct Server {
     public: SocketAddr,
     admin: SocketAddr,
     home: TempDir,
-    settings: Vec<(&'static str, &'static str)>,
+    settings: Vec<(String, String)>,
 }
 
 impl Server {
@@ -28,27 +28,33 @@ impl Server {
     }
 
     /// As `start`, with further `LOOKOUT__…` variables.
-    pub async fn start_with(settings: &[(&'static str, &'static str)]) -> Self {
+    pub async fn start_with(settings: &[(&str, &str)]) -> Self {
         let (public, admin) = (free_address(), free_address());
         let home = TempDir::new().unwrap();
-        let process = spawn(public, admin, &home, settings);
-        let mut server = Self { process, public, admin, home, settings: settings.to_vec() };
+        let settings: Vec<_> = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let process = spawn(public, admin, &home, &settings);
+        let mut server = Self { process, public, admin, home, settings };
         server.until_ready().await;
         server
     }
 
     /// An address on the public listener.
     pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.public)
+        let secure = self.settings.iter().any(|(key, _)| key == "LOOKOUT__SERVER__TLS_CERT");
+        format!("{}://{}{path}", if secure { "https" } else { "http" }, self.public)
     }
 
     /// Posts a webhook and returns its notification id.
     pub async fn post_webhook(&self, body: Value) -> String {
+        self.post(&body).await["notification_id"].as_str().unwrap().to_owned()
+    }
+
+    /// Posts a webhook or a batch and returns the answer.
+    pub async fn post(&self, body: &Value) -> Value {
         let url = self.url("/notifications/webhook/zone-port-event");
-        let answer = reqwest::Client::new().post(url).json(&body).send().await.unwrap();
+        let answer = reqwest::Client::new().post(url).json(body).send().await.unwrap();
         assert_eq!(answer.status(), 200);
-        let answer: Value = answer.json().await.unwrap();
-        answer["notification_id"].as_str().unwrap().to_owned()
+        answer.json().await.unwrap()
     }
 
     /// Opens a stream and leaves it unread.
@@ -90,14 +96,14 @@ impl Drop for Server {
     }
 }
 
-fn spawn(public: SocketAddr, admin: SocketAddr, home: &TempDir, settings: &[(&str, &str)]) -> Child {
+fn spawn(public: SocketAddr, admin: SocketAddr, home: &TempDir, settings: &[(String, String)]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_lookout"))
         .current_dir(home.path())
         .env("LOOKOUT__SERVER__BIND", public.to_string())
         .env("LOOKOUT__ADMIN__BIND", admin.to_string())
         .env("LOOKOUT__STORE__PATH", home.path().join("lookout.db"))
         .env("LOOKOUT__STREAM__HEARTBEAT_INTERVAL", "1s")
-        .envs(settings.iter().copied())
+        .envs(settings.iter().cloned())
         .spawn()
         .unwrap()
 }

@@ -54,6 +54,37 @@ fn hostile_strings_are_inert_and_innocent_ones_unchanged() {
 }
 
 #[test]
+fn markup_in_a_dozen_scripts_is_inert_and_text_in_them_unchanged() {
+    let hub = Hub::start();
+    let mut reader = hub.reader(USER);
+    for name in [
+        "NORDLYS",
+        "Γλάρος",
+        "Чайка",
+        "Նավակ",
+        "თოლია",
+        "שחף ים",
+        "نورس البحر",
+        "समुद्री चिड़िया",
+        "นกนางนวล",
+        "갈매기",
+        "かもめ",
+        "海鸥号",
+    ] {
+        let innocent = format!("{name} & {name} < {name} ≤ {name}");
+        let mut sent = event(&format!("{name}<b>|false"), name);
+        sent["vessel"]["name"] = innocent.clone().into();
+        sent["remark"] = format!("{name}<img src=x onerror=alert(1)>{name}<script>{name}</script>").into();
+        sent[format!("<svg onload=alert(1)>{name}")] = 1.into();
+        hub.post_kept(sent);
+        let json = reader.notification().json;
+        assert_inert(&json);
+        assert_eq!(json["data"]["vessel"]["name"], innocent);
+        assert!(json["data"]["remark"].as_str().unwrap().starts_with(name), "{json}");
+    }
+}
+
+#[test]
 fn hostile_keys_owners_and_links_are_inert() {
     let hub = Hub::start();
     let mut reader = hub.reader(USER);

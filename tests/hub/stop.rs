@@ -33,6 +33,11 @@ fn sigterm_ends_a_thousand_streams_cleanly_and_keeps_every_webhook() {
     let mut server = Server::start(&[("STREAM__MAX_CONNECTIONS", "1000"), ("STREAM__RETRY", "3s")]);
     let mut readers: Vec<_> = (0..STREAMS).map(|_| server.reader(USER)).collect();
     let doors = *server;
+    let body = event("test_user|false", "under way").to_string();
+    let (first, second) = body.split_at(body.len() / 2);
+    let mut under_way = server.webhook_under_way(body.len());
+    under_way.send(first.as_bytes()).unwrap();
+    server.wait_for_metric("lookout_webhooks_in_flight", 1.0);
     std::thread::scope(|scope| {
         let senders: Vec<_> = (0..4)
             .map(|sender| {
@@ -55,11 +60,6 @@ fn sigterm_ends_a_thousand_streams_cleanly_and_keeps_every_webhook() {
             })
             .collect();
         readers[0].notification();
-
-        let body = event("test_user|false", "under way").to_string();
-        let (first, second) = body.split_at(body.len() / 2);
-        let mut under_way = server.webhook_under_way(body.len());
-        under_way.send(first.as_bytes()).unwrap();
 
         let start = Instant::now();
         server.signal(Signal::SIGTERM);

@@ -155,19 +155,64 @@ fn bodies_and_batches_above_the_limit_are_413() {
 }
 
 #[test]
+fn a_body_that_is_too_deep_or_has_too_many_values_is_400_and_a_dead_letter() {
+    let hub = Setup::new().with(|config| (config.ingest.max_depth, config.ingest.max_nodes) = (8, 1_000)).start();
+    let with = |field: serde_json::Value| {
+        let mut event = event("test_user|false", "a");
+        event["more"] = field;
+        event
+    };
+    let deep = |levels| (0..levels).fold(json!(1), |inner, _| json!([inner]));
+    hub.post(with(deep(7))).assert_success();
+    assert_eq!(hub.post(with(deep(8))).assert_error(400)["error"], "too_deep");
+    hub.post(with(json!(vec![1; 900]))).assert_success();
+    assert_eq!(hub.post(with(json!(vec![1; 1_000]))).assert_error(400)["error"], "too_many_nodes");
+    // In a megabyte there is room for half a million values, and for a hundred thousand brackets.
+    assert_eq!(
+        hub.post_bytes(format!("[{}1]", "1,".repeat(500_000)).as_bytes(), &[]).assert_error(400)["error"],
+        "too_many_nodes"
+    );
+    assert_eq!(hub.post_bytes("[".repeat(100_000).as_bytes(), &[]).assert_error(400)["error"], "too_many_nodes");
+    assert_eq!(hub.post_bytes("[".repeat(900).as_bytes(), &[]).assert_error(400)["error"], "too_deep");
+    hub.wait_for_metric("lookout_dead_letters_total", 5.0);
+}
+
+#[test]
 fn a_webhook_beyond_max_in_flight_is_told_to_come_back() {
     let hub = Setup::new().with(|config| config.ingest.max_in_flight = 1).start();
     let body = event("test_user|false", "slow").to_string();
     let (first, second) = body.split_at(body.len() / 2);
-    let mut slow = hub.webhook_under_way(body.len());
+    let [mut slow, mut late] = [hub.webhook_under_way(body.len()), hub.webhook_under_way(body.len())];
     slow.send(first.as_bytes()).unwrap();
-    let refused = hub.post(event("test_user|false", "fast"));
+    hub.wait_for_metric("lookout_webhooks_in_flight", 1.0);
+    late.send(first.as_bytes()).unwrap();
+    let refused = late.answer(false).unwrap();
     refused.assert_error(503);
     let seconds: u64 = refused.head.header("retry-after").expect("Retry-After").parse().expect("seconds");
     assert!(seconds >= 1);
     slow.send(second.as_bytes()).unwrap();
     slow.answer(false).unwrap().assert_success();
     hub.post(event("test_user|false", "later")).assert_success();
+}
+
+#[test]
+fn a_body_that_is_there_takes_the_place_of_one_that_dawdles() {
+    let hub = Setup::new().with(|config| config.ingest.max_in_flight = 2).start();
+    let mut dawdling = [1.0, 2.0].map(|count| {
+        let mut sender = hub.webhook_under_way(100);
+        sender.send(b"{").unwrap();
+        hub.wait_for_metric("lookout_webhooks_in_flight", count);
+        sender
+    });
+    // Who has sent nothing of its body holds no place.
+    let mut silent = hub.webhook_under_way(2);
+    hub.post(event("test_user|false", "a")).assert_success();
+    assert_eq!(dawdling[0].answer(false).unwrap().assert_error(503)["error"], "busy");
+    hub.wait_for_metric("lookout_webhooks_in_flight", 1.0);
+    silent.send(b"[]").unwrap();
+    silent.answer(false).unwrap().assert_success();
+    dawdling[1].send(&[b' '; 99]).unwrap();
+    dawdling[1].answer(false).unwrap().assert_error(400);
 }
 
 #[test]

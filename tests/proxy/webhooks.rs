@@ -11,6 +11,7 @@ use std::{
 };
 
 use lookout::config::Config;
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::{
@@ -129,14 +130,23 @@ fn a_webhook_that_a_node_has_taken_and_not_answered_is_never_sent_to_another() {
 }
 
 #[test]
-fn a_busy_node_answers_for_itself_and_is_asked_no_second_time() {
-    let nodes = two_nodes(&[("INGEST__MAX_IN_FLIGHT", "1")]);
+fn a_node_that_takes_nothing_answers_for_itself_and_no_other_is_asked() {
+    let nodes = two_nodes(&[]);
     let nginx = Nginx::start(&[nodes[0].public, nodes[1].public]);
-    let under_way = [nodes[0].webhook_under_way(10), nodes[1].webhook_under_way(10)];
+    // A webhook under way keeps each node in its stop, and a node that stops takes no other.
+    let mut under_way: Vec<_> = nodes.iter().map(|node| node.webhook_under_way(10)).collect();
+    for (node, sender) in nodes.iter().zip(&mut under_way) {
+        sender.send(b"{").unwrap();
+        node.wait_for_metric("lookout_webhooks_in_flight", 1.0);
+        node.signal(Signal::SIGTERM);
+    }
+    for node in &nodes {
+        wait_for("the node to stop", || (node.admin("/readyz").status() == 503).then_some(()));
+    }
     for (index, version) in VERSIONS.into_iter().enumerate() {
-        let answer = post(&nginx, version, &owned("busy"));
+        let answer = post(&nginx, version, &owned("stopping"));
         assert_eq!((answer.status(), answer.header("retry-after")), (503, Some("1")));
-        assert_eq!(answer.json()["error"], "busy");
+        assert_eq!(answer.json()["error"], "stopping");
         let answers: f64 = nodes.iter().map(|node| node.metric("lookout_webhook_answers_total")).sum();
         assert_eq!(answers, (index + 1) as f64, "one node was asked, and not the other one too");
     }

@@ -12,6 +12,23 @@ fn a_value_that_a_key_cannot_have_is_refused_by_name() {
         ("server.workers", "513", "must be 0 to 512, is 513"),
         ("server.workers", "-1", "must not be negative, is -1"),
         ("server.shutdown_grace", "'2h'", "must be 0s to 1h, is 2h"),
+        ("server.tls_cert", "1", "must be text"),
+        ("server.tls_reload_interval", "'0s'", "must be 1ms to 1day, is 0s"),
+        ("server.head_timeout", "'0s'", "must be 1ms to 1h, is 0s"),
+        ("server.max_head", "'129KiB'", "must be 1.0 KiB to 128.0 KiB, is 129.0 KiB"),
+        ("server.keep_alive", "'2h'", "must be 1ms to 1h, is 2h"),
+        ("server.trusted_proxies", "['10.0.0.1/8']", "which says more than its range"),
+        ("server.proxy_header", "'x-real-ip'", "must be one of \"x-forwarded-for\", \"forwarded\", is \"x-real-ip\""),
+        ("limits.streams_per_ip", "1000001", "must be 0 to 1000000, is 1000001"),
+        ("limits.streams_burst", "0", "must be 1 to 1000000, is 0"),
+        ("limits.webhooks_per_ip", "-1", "must not be negative, is -1"),
+        ("limits.webhooks_burst", "0", "must be 1 to 1000000, is 0"),
+        ("limits.connections_per_ip", "1000001", "must be 0 to 1000000, is 1000001"),
+        ("limits.streams_per_connection", "0", "must be 1 to 10000, is 0"),
+        ("limits.tracked_ips", "1", "must be 2 to 10000000, is 1"),
+        ("limits.exempt", "['loopback']", "must be an address or a range"),
+        ("ingest.max_depth", "128", "must be 4 to 127, is 128"),
+        ("ingest.max_nodes", "0", "must be 100 to 100000000, is 0"),
         ("ingest.bind", "'8002'", "IP address with a port"),
         ("ingest.max_body", "0", "must be 1.0 KiB to 256.0 MiB, is 0 B"),
         ("ingest.max_body", "'1TiB'", "is 1.0 TiB"),
@@ -140,7 +157,7 @@ fn values_at_their_bounds_are_taken() {
 
 #[test]
 fn combinations_that_cannot_work_are_refused_by_both_names() {
-    let table: [(&str, &[&str]); 24] = [
+    let table: [(&str, &[&str]); 25] = [
         ("[auth]\nmode = 'jwt'", &["auth.mode", "auth.jwt_key", "auth.jwt_jwks"]),
         ("[auth]\nmode = 'jwt'\njwt_key = 'key.pem'\njwt_jwks = 'set.json'", &["auth.mode", "auth.jwt_key", "auth.jwt_jwks"]),
         (
@@ -148,6 +165,7 @@ fn combinations_that_cannot_work_are_refused_by_both_names() {
             &["auth.jwt_jwks", "auth.jwt_algorithms"],
         ),
         ("[auth]\nmode = 'http'", &["auth.mode", "auth.url"]),
+        ("[server]\ntls_cert = 'chain.pem'", &["server.tls_cert", "server.tls_key"]),
         ("[stream]\nheartbeat_interval = '300s'", &["stream.heartbeat_interval", "stream.connection_timeout"]),
         ("[stream]\nstall_timeout = '301s'", &["stream.stall_timeout", "stream.connection_timeout"]),
         ("[screening]\ndeliver_within = '11m'", &["screening.deliver_within", "screening.give_up_after"]),

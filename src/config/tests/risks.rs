@@ -46,6 +46,8 @@ fn each_risk_is_told() {
             &["cluster.url leads to another machine"],
         ),
         ("[cluster]\nurl = 'redis://bus.internal'", &[]),
+        ("[server]\ntrusted_proxies = ['0.0.0.0/0']", &["server.trusted_proxies holds every address"]),
+        ("[server]\ntrusted_proxies = ['10.0.0.0/8']", &[]),
         ("[auth]\nusers = []", &["auth.users is empty"]),
         ("[auth]\nusers = []\nmode = 'open'", &[]),
         ("[auth]\nmode = 'store'", &[]),

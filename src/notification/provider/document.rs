@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-use super::BodyError;
+use super::{BodyError, BodyLimits};
 
 /// The items of a document.
 pub(super) enum Items {
@@ -20,11 +20,15 @@ pub(super) enum Items {
 }
 
 /// Parses one document, with or without a byte order mark in front.
-pub(super) fn parse(bytes: &[u8], max_depth: usize) -> Result<Value, BodyError> {
+pub(super) fn parse(bytes: &[u8], limits: &BodyLimits) -> Result<Value, BodyError> {
+    let &BodyLimits { max_depth, max_nodes, .. } = limits;
     let text = std::str::from_utf8(bytes).map_err(|error| BodyError::BadUtf8 { valid_up_to: error.valid_up_to() })?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.trim_ascii().is_empty() {
         return Err(BodyError::Empty);
+    }
+    if has_more_nodes(text.as_bytes(), max_nodes) {
+        return Err(BodyError::TooManyNodes { max_nodes });
     }
     let document = serde_json::from_str(text).map_err(|error| match error.to_string() {
         // The parser has its own limit and tells it from other mistakes by these words only.
@@ -56,6 +60,46 @@ pub(super) fn items(document: Value) -> Result<Items, BodyError> {
     }
 }
 
+/// Whether a document has more values than this. Looked for before it is parsed, because in memory a value is up to fifty times its
+/// text. What is no JSON is counted somehow: the parser will refuse it.
+fn has_more_nodes(text: &[u8], most: usize) -> bool {
+    if text.len() / 2 < most {
+        // A value takes a byte, and what divides it from the next one another.
+        return false;
+    }
+    let (mut nodes, mut opened, mut rest) = (1, false, text);
+    while let Some((byte, behind)) = rest.split_first() {
+        rest = behind;
+        match byte {
+            b' ' | b'\t' | b'\r' | b'\n' => continue,
+            b',' => nodes += 1,
+            // The first value of what was just opened, where there is one.
+            b']' | b'}' => {}
+            _ if opened => nodes += 1,
+            _ => {}
+        }
+        if nodes > most {
+            return true;
+        }
+        opened = matches!(byte, b'[' | b'{');
+        if *byte == b'"' {
+            rest = behind_text(rest);
+        }
+    }
+    false
+}
+
+/// What stands behind the end of a text that has begun.
+fn behind_text(mut rest: &[u8]) -> &[u8] {
+    while let Some(at) = memchr::memchr2(b'"', b'\\', rest) {
+        if rest[at] == b'"' {
+            return &rest[at + 1..];
+        }
+        rest = rest.get(at + 2..).unwrap_or_default();
+    }
+    &[]
+}
+
 enum Flaw {
     Depth,
     Number { field: String },
@@ -76,11 +120,15 @@ fn check(value: &Value, depth_left: usize, field: &str) -> Result<(), Flaw> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use proptest::prelude::*;
     use serde_json::json;
 
+    use super::*;
+
+    const LIMITS: BodyLimits = BodyLimits { max_batch: 1000, max_depth: 64, max_nodes: 100_000 };
+
     fn refused(bytes: &[u8]) -> &'static str {
-        parse(bytes, 64).expect_err("refused").code()
+        parse(bytes, &LIMITS).expect_err("refused").code()
     }
 
     #[test]
@@ -105,25 +153,64 @@ mod tests {
     #[test]
     fn nesting_is_refused_at_the_limit_and_far_beyond_it() {
         let nested = |levels: usize| format!("{}1{}", "[".repeat(levels), "]".repeat(levels)).into_bytes();
-        assert!(parse(&nested(64), 64).is_ok());
-        for levels in [65, 127, 128, 129, 100_000] {
+        assert!(parse(&nested(64), &LIMITS).is_ok());
+        for levels in [65, 127, 128, 129, 90_000] {
             assert_eq!(refused(&nested(levels)), "too_deep", "{levels}");
+        }
+    }
+
+    /// Every value of a document, as a reader would count them.
+    fn count(value: &Value) -> usize {
+        1 + match value {
+            Value::Array(items) => items.iter().map(count).sum(),
+            Value::Object(fields) => fields.values().map(count).sum::<usize>(),
+            _ => 0,
+        }
+    }
+
+    #[test]
+    fn a_document_with_too_many_values_is_refused_unparsed() {
+        let million = format!("[{}1]", "1,".repeat(999_998));
+        assert_eq!(refused(million.as_bytes()), "too_many_nodes");
+        assert_eq!(refused(format!("{{\"data\":{million}}}").as_bytes()), "too_many_nodes");
+        let text = format!("{{\"a\":\"{}\"}}", ",[{\\\"\\\\".repeat(200_000));
+        assert!(parse(text.as_bytes(), &LIMITS).is_ok(), "a text is one value, whatever it holds");
+    }
+
+    proptest! {
+        #[test]
+        fn the_values_of_a_document_are_counted_exactly(shapes in prop::collection::vec(0..6_usize, 0..40)) {
+            let document = shapes.into_iter().fold(json!([]), |inner, shape| match shape {
+                0 => json!([inner, 1]),
+                1 => json!({"key, [": inner, "\\": {}}),
+                2 => json!([[], "a\"],{", inner]),
+                3 => json!([inner]),
+                4 => json!({"": inner, "x": null, "y": [true]}),
+                _ => json!([{}, inner]),
+            });
+            let nodes = count(&document);
+            for text in [document.to_string(), serde_json::to_string_pretty(&document).unwrap()] {
+                prop_assert!(!has_more_nodes(text.as_bytes(), nodes));
+                prop_assert!(has_more_nodes(text.as_bytes(), nodes - 1));
+            }
         }
     }
 
     #[test]
     fn a_number_beyond_a_double_is_named_by_its_field() {
-        let error = parse(br#"{"event":{"speed":[1,1e400]}}"#, 64).expect_err("refused");
+        let error = parse(br#"{"event":{"speed":[1,1e400]}}"#, &LIMITS).expect_err("refused");
         assert_eq!(error, BodyError::NumberOutOfRange { field: "speed".to_owned() });
         let long = format!(r#"{{"{}":1e400}}"#, "é".repeat(500));
-        let BodyError::NumberOutOfRange { field } = parse(long.as_bytes(), 64).expect_err("refused") else { panic!("a number") };
+        let BodyError::NumberOutOfRange { field } = parse(long.as_bytes(), &LIMITS).expect_err("refused") else {
+            panic!("a number")
+        };
         assert_eq!(field.chars().count(), 60);
     }
 
     #[test]
     fn numbers_within_a_double_keep_their_digits() {
         let digits = "[9007199254740993,123456789012345678901234567890,-0.0,1e-320,0.1000000000000000055511151231257827]";
-        assert_eq!(parse(digits.as_bytes(), 64).map(|value| value.to_string()), Ok(digits.to_owned()));
+        assert_eq!(parse(digits.as_bytes(), &LIMITS).map(|value| value.to_string()), Ok(digits.to_owned()));
     }
 
     #[test]

@@ -31,13 +31,10 @@ pub const RESERVED_NAMES: [&str; 9] =
 pub struct BodyLimits {
     /// Items of a batch: `ingest.max_batch`.
     pub max_batch: usize,
-    /// Objects and arrays inside each other. The parser itself gives up at 128.
+    /// Objects and arrays inside each other: `ingest.max_depth`. The parser itself gives up at 128.
     pub max_depth: usize,
-}
-
-impl BodyLimits {
-    /// Deep enough for every known shape by far, shallow enough for every recursion behind it.
-    pub const MAX_DEPTH: usize = 64;
+    /// Values, objects and arrays included: `ingest.max_nodes`.
+    pub max_nodes: usize,
 }
 
 /// What the headers of a delivery say about it.
@@ -128,6 +125,12 @@ pub enum BodyError {
         /// The limit.
         max_depth: usize,
     },
+    /// More values than [`BodyLimits::max_nodes`].
+    #[error("the body has more than {max_nodes} values")]
+    TooManyNodes {
+        /// The limit.
+        max_nodes: usize,
+    },
     /// A number such as `1e999`.
     #[error("the number in `{field}` is beyond a double")]
     NumberOutOfRange {
@@ -155,6 +158,7 @@ impl BodyError {
             Self::BadUtf8 { .. } => "invalid_encoding",
             Self::NotJson(_) => "not_json",
             Self::TooDeep { .. } => "too_deep",
+            Self::TooManyNodes { .. } => "too_many_nodes",
             Self::NumberOutOfRange { .. } => "number_out_of_range",
             Self::NotAnObject => "not_an_object",
             Self::BatchTooLarge { .. } => "batch_too_large",
@@ -204,7 +208,7 @@ pub fn read_body(
     received_at: Timestamp,
 ) -> Result<Body, BodyError> {
     let read = |index, item, envelope: &Map<String, Value>| item::read(item, index, envelope, headers, received_at);
-    match document::items(document::parse(bytes, limits.max_depth)?)? {
+    match document::items(document::parse(bytes, limits)?)? {
         document::Items::One(item) => Ok(Body { batch: false, items: vec![read(0, item, &Map::new())] }),
         document::Items::Batch { items, .. } if items.len() > limits.max_batch => {
             Err(BodyError::BatchTooLarge { items: items.len(), max_batch: limits.max_batch })

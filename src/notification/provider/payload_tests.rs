@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::*;
 
-const LIMITS: BodyLimits = BodyLimits { max_batch: 1000, max_depth: BodyLimits::MAX_DEPTH };
+const LIMITS: BodyLimits = BodyLimits { max_batch: 1000, max_depth: 64, max_nodes: 100_000 };
 
 fn received_at() -> Timestamp {
     chrono::DateTime::from_timestamp_millis(1_795_440_000_123).expect("in range")

@@ -2,13 +2,16 @@
 
 use std::{
     io::{self, Read, Write},
-    net::{SocketAddr, TcpStream},
+    net::SocketAddr,
 };
 
 use memchr::memmem::find;
 use serde_json::Value;
 
-use super::{PATIENCE, wire::Chunks};
+use super::{
+    socket::{Socket, Trust},
+    wire::Chunks,
+};
 
 /// A status line and its headers.
 #[derive(Debug, Clone)]
@@ -79,16 +82,18 @@ impl Answer {
 /// One connection that is kept between requests.
 #[derive(Debug)]
 pub struct Client {
-    socket: TcpStream,
+    socket: Socket,
 }
 
 impl Client {
     /// Connects.
     pub fn connect(address: SocketAddr) -> io::Result<Self> {
-        let socket = TcpStream::connect_timeout(&address, PATIENCE)?;
-        socket.set_nodelay(true)?;
-        socket.set_read_timeout(Some(PATIENCE))?;
-        Ok(Self { socket })
+        Ok(Self { socket: Socket::connect(address, None)? })
+    }
+
+    /// Connects under TLS.
+    pub fn connect_securely(address: SocketAddr, trust: &Trust) -> io::Result<Self> {
+        Ok(Self { socket: Socket::connect(address, Some(trust))? })
     }
 
     /// Sends one request and reads its answer.
@@ -162,7 +167,7 @@ pub fn request_head(method: &str, path: &str, headers: &[(&str, &str)]) -> Strin
 }
 
 /// Reads a head; gives what came behind it too.
-pub fn read_head(socket: &mut TcpStream) -> io::Result<(Head, Vec<u8>)> {
+pub fn read_head(socket: &mut impl Read) -> io::Result<(Head, Vec<u8>)> {
     let mut bytes = Vec::new();
     // Small pieces: a reader with a small receive buffer must not take in more than the head by accident.
     let mut buffer = [0; 512];

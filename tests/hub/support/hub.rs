@@ -10,7 +10,7 @@ use lookout::{
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
-use super::Doors;
+use super::{Doors, Identity};
 
 /// A hub that is not running: its configuration and its store.
 pub struct Setup {
@@ -36,6 +36,14 @@ impl Setup {
     pub fn with(mut self, change: impl FnOnce(&mut Config)) -> Self {
         change(&mut self.config);
         self
+    }
+
+    /// Under TLS with this identity.
+    pub fn secured_by(self, identity: &Identity) -> Self {
+        self.with(|config| {
+            config.server.tls_cert = Some(identity.certificate());
+            config.server.tls_key = Some(identity.key());
+        })
     }
 
     /// With another screener.

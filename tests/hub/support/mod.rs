@@ -3,11 +3,13 @@
 mod doors;
 mod events;
 mod http;
+mod http2;
 mod hub;
 mod reader;
 mod screeners;
 mod server;
 pub mod sign;
+mod socket;
 pub mod tokens;
 mod upstream;
 mod wire;
@@ -17,10 +19,12 @@ use std::time::{Duration, Instant};
 pub use doors::{Doors, post};
 pub use events::{batch, event, marker, payload, sized_batch};
 pub use http::{Answer, Client};
+pub use http2::Http2;
 pub use hub::{Hub, Setup};
 pub use reader::{Next, Reader};
 pub use screeners::{Calls, held, result};
 pub use server::Server;
+pub use socket::{Identity, Trust};
 pub use upstream::{Reply, Upstream};
 pub use wire::{Chunks, End, Events, Message};
 

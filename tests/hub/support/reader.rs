@@ -12,6 +12,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use super::{
     PATIENCE,
     http::{Answer, Client, Head, read_head, request_head},
+    socket::{Socket as Connection, Trust},
     wire::{Chunks, End, Events, Message},
 };
 
@@ -22,13 +23,14 @@ pub struct Connecting {
     path: String,
     headers: Vec<(String, String)>,
     small_buffers: bool,
+    trust: Option<Trust>,
 }
 
 impl Connecting {
     /// For this user.
     pub fn new(address: SocketAddr, user: &str) -> Self {
         let path = format!("/notifications/zone-port-events/stream?user_id={user}");
-        Self { address, path, headers: Vec::new(), small_buffers: false }
+        Self { address, path, headers: Vec::new(), small_buffers: false, trust: None }
     }
 
     /// Comes back with a last id.
@@ -46,6 +48,12 @@ impl Connecting {
     pub fn query(mut self, pair: &str) -> Self {
         self.path.push('&');
         self.path.push_str(pair);
+        self
+    }
+
+    /// Connects under TLS.
+    pub fn securely(mut self, trust: &Trust) -> Self {
+        self.trust = Some(trust.clone());
         self
     }
 
@@ -81,6 +89,13 @@ impl Connecting {
         }
     }
 
+    /// Asks, and tells whether there was a stream.
+    pub fn is_opened(&self) -> bool {
+        let Ok(mut socket) = self.socket() else { return false };
+        let head = socket.write_all(self.request().as_bytes()).and_then(|()| read_head(&mut socket));
+        head.is_ok_and(|(head, _)| head.status == 200)
+    }
+
     /// Asks where the stream must be refused.
     pub fn refused(&self) -> Answer {
         let headers: Vec<_> = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
@@ -95,16 +110,14 @@ impl Connecting {
         Ok(read_head(&mut socket)?.0.status)
     }
 
-    fn socket(&self) -> io::Result<TcpStream> {
+    fn socket(&self) -> io::Result<Connection> {
         let socket = Socket::new(Domain::for_address(self.address), Type::STREAM, Some(Protocol::TCP))?;
         if self.small_buffers {
             socket.set_recv_buffer_size(4 * 1024)?;
             socket.set_tcp_mss(536)?;
         }
         socket.connect_timeout(&self.address.into(), PATIENCE)?;
-        let socket = TcpStream::from(socket);
-        socket.set_read_timeout(Some(PATIENCE))?;
-        Ok(socket)
+        Connection::over(TcpStream::from(socket), self.trust.as_ref())
     }
 
     fn request(&self) -> String {
@@ -127,7 +140,7 @@ pub enum Next {
 /// An open stream.
 #[derive(Debug)]
 pub struct Reader {
-    socket: TcpStream,
+    socket: Connection,
     chunks: Chunks,
     events: Events,
     ready: VecDeque<Message>,
@@ -143,7 +156,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    fn new(socket: TcpStream, head: Head) -> Self {
+    fn new(socket: Connection, head: Head) -> Self {
         Self {
             socket,
             head,
@@ -254,7 +267,7 @@ impl Reader {
 
     /// Goes away with a reset.
     pub fn reset(self) {
-        SockRef::from(&self.socket).set_linger(Some(Duration::ZERO)).expect("linger");
+        SockRef::from(&*self.socket).set_linger(Some(Duration::ZERO)).expect("linger");
     }
 
     fn read(&mut self, patience: Duration) {

@@ -1,0 +1,167 @@
+//! One request of an HTTP/2 connection: handed to the application, its answer sent as the client takes it.
+
+use std::{
+    future::{Future, poll_fn},
+    net::SocketAddr,
+    pin::{Pin, pin},
+    rc::Rc,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::SystemTime,
+};
+
+use actix_http::{BoxedPayloadStream, HttpMessage, Payload, Request, Response, error::PayloadError};
+use actix_service::Service;
+use actix_web::{
+    body::{BodySize, BoxBody, MessageBody},
+    http::{
+        Method, Uri, Version,
+        header::{self, HeaderName, HeaderValue, HttpDate},
+    },
+};
+use bytes::Bytes;
+use futures_util::Stream;
+use h2::{Reason, RecvStream, SendStream, server::SendResponse};
+
+use crate::actors::{link::Link, wire::Branch};
+
+/// The most of one answer that is given to the connection at once.
+const PIECE: usize = 16 * 1024;
+
+/// Answers a request. Ends early, dropping whatever answers it, when the client takes it back.
+pub(super) async fn answer<S, B>(
+    app: Rc<S>,
+    request: ::http::Request<RecvStream>,
+    mut respond: SendResponse<Bytes>,
+    link: Arc<Link>,
+    peer: SocketAddr,
+) where
+    S: Service<Request>,
+    S::Response: Into<Response<B>>,
+    S::Error: Into<Response<BoxBody>>,
+    B: MessageBody,
+{
+    let branch = Branch::new(link);
+    let is_head = request.method() == ::http::Method::HEAD;
+    let Some(request) = translate(request, &branch, peer) else { return respond.send_reset(Reason::PROTOCOL_ERROR) };
+    let mut asked = pin!(app.call(request));
+    let answered = poll_fn(|cx| match respond.poll_reset(cx) {
+        Poll::Ready(_) => Poll::Ready(None),
+        Poll::Pending => asked.as_mut().poll(cx).map(Some),
+    });
+    match answered.await {
+        Some(Ok(answer)) => send(answer.into(), respond, is_head, &branch).await,
+        Some(Err(error)) => send(error.into(), respond, is_head, &branch).await,
+        None => {}
+    }
+}
+
+/// The same request in actix's types; none for one that HTTP/1.1 could not ask.
+fn translate(request: ::http::Request<RecvStream>, branch: &Branch, peer: SocketAddr) -> Option<Request> {
+    let (parts, body) = request.into_parts();
+    let body: BoxedPayloadStream = Box::pin(Body(body));
+    let mut request = Request::with_payload(Payload::Stream { payload: body });
+    let head = request.head_mut();
+    head.method = Method::from_bytes(parts.method.as_str().as_bytes()).ok()?;
+    // Scheme and host stay behind: nothing here depends on them.
+    head.uri = Uri::try_from(parts.uri.path_and_query()?.as_str()).ok()?;
+    head.version = Version::HTTP_2;
+    head.peer_addr = Some(peer);
+    for (name, value) in &parts.headers {
+        let name = HeaderName::from_bytes(name.as_str().as_bytes()).ok()?;
+        head.headers.append(name, HeaderValue::from_bytes(value.as_bytes()).ok()?);
+    }
+    request.extensions_mut().insert(branch.clone());
+    Some(request)
+}
+
+/// A body as it comes in; what was read may be sent again by the client.
+struct Body(RecvStream);
+
+impl Stream for Body {
+    type Item = Result<Bytes, PayloadError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let piece = match ready!(self.0.poll_data(cx)) {
+            Some(Ok(piece)) if self.0.flow_control().release_capacity(piece.len()).is_ok() => Ok(piece),
+            Some(_) => Err(PayloadError::Incomplete(None)),
+            None => return Poll::Ready(None),
+        };
+        Poll::Ready(Some(piece))
+    }
+}
+
+async fn send<B: MessageBody>(answer: Response<B>, mut respond: SendResponse<Bytes>, is_head: bool, branch: &Branch) {
+    let (answer, body) = answer.into_parts();
+    let size = body.size();
+    let ends = is_head || size.is_eof();
+    let Ok(head) = head_of(&answer, size) else { return respond.send_reset(Reason::INTERNAL_ERROR) };
+    // It fails where the client is gone.
+    let Ok(mut stream) = respond.send_response(head, ends) else { return };
+    if ends {
+        return;
+    }
+    let mut body = pin!(body);
+    let mut piece = Bytes::new();
+    poll_fn(|cx| poll_send(body.as_mut(), &mut piece, &mut stream, branch, cx)).await;
+}
+
+/// Sends a body until it ends, or the client takes the request back, or the session gives it up.
+fn poll_send<B: MessageBody>(
+    mut body: Pin<&mut B>,
+    piece: &mut Bytes,
+    stream: &mut SendStream<Bytes>,
+    branch: &Branch,
+    cx: &mut Context<'_>,
+) -> Poll<()> {
+    loop {
+        if stream.poll_reset(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        if branch.is_cut() {
+            stream.send_reset(Reason::CANCEL);
+            return Poll::Ready(());
+        }
+        if piece.is_empty() {
+            match ready!(body.as_mut().poll_next(cx)) {
+                Some(Ok(next)) => *piece = next,
+                Some(Err(_)) => {
+                    stream.send_reset(Reason::INTERNAL_ERROR);
+                    return Poll::Ready(());
+                }
+                None => {
+                    // It fails where the client is gone.
+                    let _ = stream.send_data(Bytes::new(), true);
+                    return Poll::Ready(());
+                }
+            }
+            continue;
+        }
+        stream.reserve_capacity(piece.len().min(PIECE));
+        while stream.capacity() == 0 {
+            match ready!(stream.poll_capacity(cx)) {
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return Poll::Ready(()),
+            }
+        }
+        let taken = piece.split_to(stream.capacity().min(piece.len()));
+        if stream.send_data(taken, false).is_err() {
+            return Poll::Ready(());
+        }
+    }
+}
+
+fn head_of(answer: &Response<()>, size: BodySize) -> Result<::http::Response<()>, ::http::Error> {
+    let mut head = ::http::Response::builder().status(answer.status().as_u16());
+    for (name, value) in answer.headers() {
+        // What is about the connection has no meaning for one of its requests; the length comes from the body.
+        let of_the_connection = [header::CONNECTION, header::TRANSFER_ENCODING, header::UPGRADE, header::CONTENT_LENGTH];
+        if !of_the_connection.contains(name) {
+            head = head.header(name.as_str(), value.as_bytes());
+        }
+    }
+    if let BodySize::Sized(length) = size {
+        head = head.header("content-length", length);
+    }
+    head.header("date", HttpDate::from(SystemTime::now()).to_string()).body(())
+}

@@ -1,0 +1,203 @@
+//! What one client address may have, and what is said when it wants more: rates of new streams and of webhooks, open
+//! connections, patience.
+//!
+//! One host must not be able to take from all others what is there once: places, processor time, the log of the operator.
+
+pub mod address;
+mod crowd;
+mod flood;
+mod rate;
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use actix_web::{
+    Error, HttpRequest,
+    body::{EitherBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    middleware::Next,
+    web,
+};
+use ipnet::IpNet;
+
+use self::{
+    address::Proxies,
+    crowd::{Crowd, Place},
+    flood::Flood,
+    rate::Rate,
+};
+use super::answer::refused;
+use crate::{config::Config, error::Refusal, metrics::Metrics};
+
+/// A limit that may be met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// `limits.streams_per_ip`
+    Streams,
+    /// `limits.webhooks_per_ip`
+    Webhooks,
+    /// `limits.connections_per_ip`
+    Connections,
+    /// `server.head_timeout`, for the head of a request
+    HeadTimeout,
+    /// `server.head_timeout`, for a handshake
+    HandshakeTimeout,
+    /// `server.max_head`
+    MaxHead,
+    /// `ingest.body_timeout`
+    BodyTimeout,
+}
+
+impl Limit {
+    const ALL: [Self; 7] = [
+        Self::Streams,
+        Self::Webhooks,
+        Self::Connections,
+        Self::HeadTimeout,
+        Self::HandshakeTimeout,
+        Self::MaxHead,
+        Self::BodyTimeout,
+    ];
+
+    /// The name in metrics and log lines.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Streams => "streams_per_ip",
+            Self::Webhooks => "webhooks_per_ip",
+            Self::Connections => "connections_per_ip",
+            Self::HeadTimeout => "head_timeout",
+            Self::HandshakeTimeout => "handshake_timeout",
+            Self::MaxHead => "max_head",
+            Self::BodyTimeout => "body_timeout",
+        }
+    }
+}
+
+/// The limits of both listeners.
+pub struct Limits {
+    exempt: Vec<IpNet>,
+    proxies: Proxies,
+    streams: Option<Rate>,
+    webhooks: Option<Rate>,
+    connections: Option<Arc<Crowd>>,
+    floods: [Flood; Limit::ALL.len()],
+    metrics: Arc<Metrics>,
+}
+
+impl Limits {
+    /// As configured.
+    pub fn new(config: &Config, metrics: Arc<Metrics>) -> Self {
+        let limits = &config.limits;
+        Self {
+            exempt: limits.exempt.clone(),
+            proxies: Proxies::new(&config.server),
+            streams: Rate::new(limits.streams_per_ip, limits.streams_burst, limits.tracked_ips),
+            webhooks: Rate::new(limits.webhooks_per_ip, limits.webhooks_burst, limits.tracked_ips),
+            connections: Crowd::new(limits.connections_per_ip),
+            floods: std::array::from_fn(|_| Flood::default()),
+            metrics,
+        }
+    }
+
+    /// A place for one more connection of this peer; an error where it has as many as it may have.
+    pub fn connect(&self, peer: SocketAddr) -> Result<Option<Place>, Crowded> {
+        let peer = peer.ip().to_canonical();
+        match &self.connections {
+            Some(crowd) if !self.is_exempt(peer) && !self.proxies.trusts(peer) => {
+                crowd.enter(block(peer)).map(Some).ok_or_else(|| {
+                    self.met(Limit::Connections, peer);
+                    Crowded
+                })
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Counts a limit that was met, and logs it unless the same was logged a moment ago.
+    pub fn met(&self, limit: Limit, address: IpAddr) {
+        let name = limit.name();
+        self.metrics.limited.get_or_create(&[("limit", name)]).inc();
+        if let Some(unlogged) = self.floods[limit as usize].tell(Instant::now()) {
+            log::warn!(target: "notifications", "event=limited limit={name} address={address} unlogged={unlogged}");
+        }
+    }
+
+    /// The same for whoever has sent this request.
+    pub fn met_by(&self, limit: Limit, request: &HttpRequest) {
+        if let Some(client) = self.client(request) {
+            self.met(limit, client);
+        }
+    }
+
+    /// Whom a request comes from.
+    fn client(&self, request: &HttpRequest) -> Option<IpAddr> {
+        Some(self.proxies.client(request.peer_addr()?.ip(), request.headers()))
+    }
+
+    fn check(&self, limit: Limit, rate: Option<&Rate>, request: &HttpRequest) -> Result<(), Refusal> {
+        let (Some(rate), Some(client)) = (rate, self.client(request)) else { return Ok(()) };
+        if self.is_exempt(client) {
+            return Ok(());
+        }
+        rate.check(block(client)).map_err(|wait| {
+            self.met(limit, client);
+            too_many(wait)
+        })
+    }
+
+    fn is_exempt(&self, address: IpAddr) -> bool {
+        self.exempt.iter().any(|network| network.contains(&address))
+    }
+}
+
+/// This address has as many connections as it may have.
+#[derive(Debug)]
+pub struct Crowded;
+
+/// The middleware of the stream's route.
+pub async fn of_streams<B: MessageBody + 'static>(
+    limits: web::Data<Limits>,
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    let checked = limits.check(Limit::Streams, limits.streams.as_ref(), request.request());
+    pass(checked, request, next).await
+}
+
+/// The middleware of the webhook's route.
+pub async fn of_webhooks<B: MessageBody + 'static>(
+    limits: web::Data<Limits>,
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    let checked = limits.check(Limit::Webhooks, limits.webhooks.as_ref(), request.request());
+    pass(checked, request, next).await
+}
+
+async fn pass<B: MessageBody + 'static>(
+    checked: Result<(), Refusal>,
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    match checked {
+        Ok(()) => Ok(next.call(request).await?.map_into_left_body()),
+        Err(refusal) => Ok(request.into_response(refused(&refusal)).map_into_right_body()),
+    }
+}
+
+fn too_many(wait: Duration) -> Refusal {
+    let seconds = u32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u32::MAX).max(1);
+    let message = "This address asks for more than one address may have; come back later.";
+    Refusal { retry_after: Some(seconds), ..Refusal::new(429, "too_many_requests", message) }
+}
+
+/// What an address is counted as: a subscriber of IPv6 has a whole /64 to himself.
+fn block(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => IpAddr::V6((u128::from(address) & !u128::from(u64::MAX)).into()),
+    }
+}

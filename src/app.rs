@@ -29,14 +29,19 @@ use crate::{
         screener::Screener,
         session::Surroundings,
         session_supervisor::{Charge, Guard, SessionSupervisor, Ward, Worker, rejoin},
+        users::UserList,
         webhook_handler::WebhookHandler,
     },
     cluster::{Bus, BusError},
-    config::{ClusterKind, Config, StoreKind},
+    config::{AuthMode, ClusterKind, Config, StoreKind},
     http::{
         admin::{ActorKind, Readiness},
+        auth::{Door, DoorError},
+        dead_letters::Letters,
         listen::{BindError, Listeners, Routes, listen},
+        signature::Signature,
         stream::Streams,
+        users::UserBook,
         webhook::Ingest,
     },
     metrics::Metrics,
@@ -59,6 +64,9 @@ pub enum StartError {
     /// The bus cannot be used. One that is away does not stop a start.
     #[error(transparent)]
     Bus(#[from] BusError),
+    /// Nobody could be let in.
+    #[error(transparent)]
+    Door(#[from] DoorError),
     /// A listener could not be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -73,7 +81,8 @@ pub struct App {
     pub(crate) permits: Arc<Semaphore>,
     pub(crate) supervisor: Line<SessionSupervisor>,
     pub(crate) open: watch::Receiver<usize>,
-    pub(crate) guardian: JoinHandle<()>,
+    /// What the application itself does in the background.
+    pub(crate) tasks: Vec<JoinHandle<()>>,
     pub(crate) threads: Vec<Arbiter>,
     lines: Lines,
 }
@@ -114,6 +123,11 @@ impl App {
             StoreKind::Embedded => EmbeddedStore::open(&config.store)?,
             StoreKind::MongoDb => MongoStore::open(&config.store, &config.cluster).await?,
         };
+        let users = match config.auth.mode {
+            AuthMode::Store => Some(Arc::new(UserList::new(store.users().await?, config.cluster.look_interval))),
+            AuthMode::List | AuthMode::Jwt | AuthMode::Http | AuthMode::Open => None,
+        };
+        let (door, mut tasks) = Door::open(&config.auth, users.clone())?;
         let metrics = Arc::new(Metrics::new());
         let recent = Arc::new(read_recent(&*store, config.stream.recent).await?);
         let around = Arc::new(Surroundings {
@@ -151,11 +165,12 @@ impl App {
             registry: Mutex::new(Registry::new(config.stream.max_connections, config.stream.max_connections_per_user)),
             wards: Mutex::new(wards),
             around: around.clone(),
+            users: users.map(|users| (users, config.cluster.look_interval)),
             line: lines.session_supervisor.clone(),
             leaving: AtomicBool::new(false),
             open: open_sender,
         });
-        let guardian = guard(parts.session_supervisor(pipeline.handle(), charge.clone()), metrics.clone());
+        tasks.push(guard(parts.session_supervisor(pipeline.handle(), charge.clone()), metrics.clone()));
 
         let permits = Arc::new(Semaphore::new(config.ingest.max_in_flight));
         let actors = actor_kinds(&config, &lines, &metrics);
@@ -169,13 +184,18 @@ impl App {
         let ingest = Ingest {
             config: config.ingest.clone(),
             permits: permits.clone(),
+            signature: Signature::new(&config.ingest.signature),
             handler: lines.webhook_handler.clone(),
             metrics: metrics.clone(),
             readiness: readiness.clone(),
         };
         let streams = Streams { around, supervisor: lines.session_supervisor.clone() };
+        let (archivist, supervisor) = (lines.archivist.clone(), lines.session_supervisor.clone());
+        let users = UserBook { archivist, supervisor, store: store.clone() };
         let workers = workers(&config, &metrics, &lines, charge);
-        let listeners = listen(&config, Routes { streams, webhooks: ingest, readiness: readiness.clone() }, workers)?;
+        let letters = Letters { store: store.clone(), archivist: lines.archivist.clone() };
+        let routes = Routes { streams, door: Arc::new(door), webhooks: ingest, readiness: readiness.clone(), letters, users };
+        let listeners = listen(&config, routes, workers)?;
         log::info!(target: "notifications", "event=ready public={} ingest={} admin={}", listeners.public, listeners.ingest, listeners.admin);
         threads.extend([pipeline, intake, screening]);
         Ok(Self {
@@ -186,7 +206,7 @@ impl App {
             readiness,
             permits,
             open,
-            guardian,
+            tasks,
             threads,
             lines,
         })

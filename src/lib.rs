@@ -3,11 +3,13 @@
 //! `webhook -> ingest -> store (durable, then 2xx) -> screening -> log position -> broadcast -> session -> socket`
 //!
 //! Arrows between the modules point down only:
-//! `main → app → http → actors → {screening, store, cluster, sanitize, metrics} → notification → {config, error}`.
+//! `main → app → http → actors → {screening, store, cluster, sanitize, metrics} → notification → {config, error}`, and
+//! `main → commands → store`.
 
 pub mod actors;
 pub mod app;
 pub mod cluster;
+pub mod commands;
 pub mod config;
 pub mod error;
 pub mod http;

@@ -1,14 +1,20 @@
 //! The `lookout` command: arguments, configuration, logging, signals, exit code.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
+use actix::System;
 use clap::{Parser, Subcommand};
 use lookout::{
     app::App,
-    config::{self, Config, Loaded},
+    commands,
+    config::{self, AuthMode, Config, Loaded},
     logging,
     shutdown::Signals,
-    store::embedded::EmbeddedStore,
+    store::DeadLetter,
 };
 
 /// Tens of thousands of connections come and go at once; glibc would keep their memory.
@@ -30,13 +36,46 @@ struct Arguments {
 enum Command {
     /// Run the server (the default).
     Serve,
-    /// Read the configuration and report every fault and every risk.
+    /// Read the configuration and report every fault and every risk; faults end it with 1, risks alone with 0.
     Check,
     /// What could not be used.
     DeadLetters {
         #[command(subcommand)]
         action: DeadLetters,
     },
+    /// Who may connect where auth.mode is "store"; beside a running server it takes effect at once.
+    User {
+        #[command(subcommand)]
+        action: User,
+    },
+    /// Write the whole store to a file, one JSON object a line; run again, it goes on where it broke off. Stop all servers first.
+    Export {
+        /// Where to; `-` is standard output.
+        file: PathBuf,
+    },
+    /// Read an export into an empty store; run again, it goes on where it broke off.
+    Import {
+        /// The export; `-` is standard input.
+        file: PathBuf,
+    },
+}
+
+#[derive(Subcommand)]
+enum User {
+    /// Let users in.
+    Add {
+        /// Their ids.
+        #[arg(required = true)]
+        users: Vec<String>,
+    },
+    /// Let users in no longer, and end their streams.
+    Remove {
+        /// Their ids.
+        #[arg(required = true)]
+        users: Vec<String>,
+    },
+    /// List them, one a line.
+    List,
 }
 
 #[derive(Subcommand)]
@@ -47,6 +86,26 @@ enum DeadLetters {
         #[arg(long, default_value_t = 100)]
         limit: usize,
     },
+    /// Write the exact body of one to standard output, and what is known of it to standard error.
+    Show {
+        /// Its number.
+        seq: i64,
+    },
+    /// Have a running server take them in again, as if they were posted now.
+    Retry {
+        /// Their numbers.
+        #[arg(required = true)]
+        seqs: Vec<i64>,
+    },
+    /// Drop them; they are gone by that.
+    Drop {
+        /// Their numbers.
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        seqs: Vec<i64>,
+        /// All that are there.
+        #[arg(long)]
+        all: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -55,13 +114,19 @@ fn main() -> ExitCode {
         Ok(loaded) => loaded,
         Err(faults) => {
             eprintln!("{faults}");
+            if matches!(arguments.command, Some(Command::Check)) {
+                faults.warnings().iter().for_each(|warning| eprintln!("warning: {warning}"));
+            }
             return ExitCode::FAILURE;
         }
     };
     let outcome = match arguments.command.unwrap_or(Command::Serve) {
         Command::Serve => serve(loaded),
         Command::Check => check(&loaded),
-        Command::DeadLetters { action: DeadLetters::List { limit } } => list_dead_letters(&loaded.config, limit),
+        Command::DeadLetters { action } => System::new().block_on(dead_letters(&loaded.config, action)),
+        Command::User { action } => user(&loaded.config, action),
+        Command::Export { file } => export(&loaded.config, &file),
+        Command::Import { file } => import(&loaded.config, &file),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -80,7 +145,7 @@ fn serve(Loaded { config, warnings }: Loaded) -> Outcome {
         log::warn!(target: "notifications", "event=configuration {warning}");
     }
     raise_open_files(&config);
-    actix::System::new().block_on(async {
+    System::new().block_on(async {
         let mut signals = Signals::new()?;
         let app = App::start(config).await?;
         let name = signals.wait().await;
@@ -110,12 +175,75 @@ fn check(loaded: &Loaded) -> Outcome {
     Ok(())
 }
 
-fn list_dead_letters(config: &Config, limit: usize) -> Outcome {
-    let letters = EmbeddedStore::open_for_reading(&config.store.path)?.dead_letters(limit)?;
-    for letter in letters {
-        let item = letter.item.map_or_else(|| "-".to_owned(), |item| item.to_string());
-        let at = lookout::notification::rfc3339(letter.received_at);
-        println!("{}\t{at}\titem={item}\tbytes={}\t{}\t{}", letter.seq, letter.body_bytes, letter.reason, letter.detail);
+async fn dead_letters(config: &Config, action: DeadLetters) -> Outcome {
+    match action {
+        DeadLetters::List { limit } => {
+            commands::dead_letters(&config.store, limit).await?.iter().for_each(|letter| println!("{}", line(letter)));
+        }
+        DeadLetters::Show { seq } => {
+            let (letter, body) = commands::dead_letter(&config.store, seq).await?;
+            eprintln!("{}", line(&letter));
+            std::io::stdout().write_all(&body)?;
+        }
+        DeadLetters::Retry { seqs } => {
+            for seq in seqs {
+                println!("{seq}\t{}", commands::retry_dead_letter(config, seq).await?);
+            }
+        }
+        DeadLetters::Drop { seqs, all } => {
+            let which: Vec<Option<i64>> = if all { vec![None] } else { seqs.into_iter().map(Some).collect() };
+            let mut dropped = 0;
+            for seq in which {
+                dropped += commands::drop_dead_letters(config, seq).await?;
+            }
+            println!("dropped {dropped}");
+        }
     }
+    Ok(())
+}
+
+fn line(letter: &DeadLetter) -> String {
+    let DeadLetter { seq, received_at, item, reason, detail, body_bytes } = letter;
+    let item = item.map_or_else(|| "-".to_owned(), |item| item.to_string());
+    let at = lookout::notification::rfc3339(*received_at);
+    // It may name a field of the body, and a terminal obeys control characters.
+    let detail = detail.replace(char::is_control, "\u{fffd}");
+    format!("{seq}\t{at}\titem={item}\tbytes={body_bytes}\t{reason}\t{detail}")
+}
+
+fn user(config: &Config, action: User) -> Outcome {
+    let run = async {
+        match action {
+            User::Add { users } => {
+                for (user, changed) in commands::set_users(config, users, true).await? {
+                    println!("{user} {}", if changed { "was added" } else { "was there already" });
+                }
+            }
+            User::Remove { users } => {
+                let done = commands::set_users(config, users, false).await?;
+                for (user, changed) in &done {
+                    println!("{user} {}", if *changed { "was removed" } else { "is not there" });
+                }
+                if done.iter().any(|(_, changed)| !changed) {
+                    return Err("not all of them were there".into());
+                }
+            }
+            User::List => commands::users(config).await?.iter().for_each(|user| println!("{user}")),
+        }
+        if config.auth.mode != AuthMode::Store {
+            eprintln!("lookout: auth.mode is not \"store\", so nobody asks for these users");
+        }
+        Ok(())
+    };
+    System::new().block_on(run)
+}
+
+fn export(config: &Config, file: &Path) -> Outcome {
+    System::new().block_on(commands::export(config, file))?;
+    Ok(())
+}
+
+fn import(config: &Config, file: &Path) -> Outcome {
+    System::new().block_on(commands::import(config, file))?;
     Ok(())
 }

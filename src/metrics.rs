@@ -33,10 +33,14 @@ pub struct Metrics {
     pub relay_full: Counter,
     /// Webhook answers, by `status`.
     pub webhook_answers: Labelled,
+    /// Webhooks that did not prove whose they are, by `cause`.
+    pub signature_failures: Labelled,
     /// Events that were there before.
     pub duplicates: Counter,
     /// Bodies and items that could not be used.
     pub dead_letters: Counter,
+    /// Dead letters dropped because there were too many.
+    pub dead_letters_dropped: Counter,
     /// Notifications that name nobody.
     pub unrouted: Counter,
     /// Keys dropped by sanitising, because another key had the same clean name or because it is reserved.
@@ -82,8 +86,10 @@ impl Metrics {
             replayed_entries: register!("replayed_entries", "Entries sent from memory or the store instead of live", Counter),
             relay_full: register!("relay_full", "Broadcasts that found a relay's mailbox full", Counter),
             webhook_answers: register!("webhook_answers", "Webhook answers", Labelled),
+            signature_failures: register!("signature_failures", "Webhooks that did not prove whose they are", Labelled),
             duplicates: register!("duplicates", "Events that were there before", Counter),
             dead_letters: register!("dead_letters", "Bodies and items that could not be used", Counter),
+            dead_letters_dropped: register!("dead_letters_dropped", "Dead letters dropped because there were too many", Counter),
             unrouted: register!("unrouted", "Notifications that name nobody", Counter),
             dropped_keys: register!("dropped_keys", "Keys dropped by sanitising", Counter),
             store_failures: register!("store_failures", "Commits that failed", Counter),

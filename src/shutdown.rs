@@ -69,7 +69,7 @@ impl App {
             log::warn!(target: "notifications", "event=stop_connections_cut_off");
         }
         // 5. The pipeline and the store.
-        self.guardian.abort();
+        self.tasks.iter().for_each(|task| task.abort());
         self.supervisor.send(Stop);
         if timeout_at(store, self.store.close()).await.is_err() {
             log::warn!(target: "notifications", "event=stop_store_cut_off");

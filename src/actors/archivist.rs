@@ -2,7 +2,7 @@
 //!
 //! While one commit is under way the next one fills: the slower the disk, the larger the groups.
 //!
-//! * receives: `Keep` (webhook handler); `Settle`, `ReleaseOverdue` (screener)
+//! * receives: `Keep`, `KeepAgain` (webhook handler); `Discard` (HTTP); `SetUser` (admin listener); `Settle`, `ReleaseOverdue` (screener)
 //! * sends: `Publish` to the broadcaster, `Carry` to the courier, `Wake` to the screener, answers to who asked
 //! * when full: a `Keep` is not queued and its webhook answered 503; a `Settle` is queued all the same, there are at most
 //!   `screening.max_in_flight` of them; what was taken out of the mailbox and waits for the commit under way is bounded by
@@ -13,6 +13,7 @@
 
 use std::{
     collections::VecDeque,
+    ops::RangeInclusive,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -26,6 +27,7 @@ use tokio::sync::oneshot;
 
 use super::{
     broadcaster::{Broadcaster, Publish},
+    buried::Buried,
     courier::{Carry, Courier},
     line::{Line, Stop, guarded},
     screener::{Screener, Wake},
@@ -60,6 +62,33 @@ pub struct Keep {
 /// Told what became of a webhook. Holds the permit that bounds how many of them there are.
 pub type Tell = Box<dyn FnOnce(Result<Vec<Kept>, StoreError>) + Send>;
 
+/// Keep the body of a dead letter, which goes by that.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct KeepAgain {
+    /// The dead letter.
+    pub seq: i64,
+    /// Its body and what was read from it now.
+    pub receive: Receive,
+    /// Told of one [`Kept`] a notification, or none where the letter was gone.
+    pub tell: TellAgain,
+}
+
+/// Told what became of a dead letter. Holds the permit that bounds how many of them there are.
+pub type TellAgain = Box<dyn FnOnce(Result<Option<Vec<Kept>>, StoreError>) + Send>;
+
+/// Drop dead letters.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Discard {
+    /// Which of them.
+    pub letters: RangeInclusive<i64>,
+    /// At most so many.
+    pub limit: usize,
+    /// Told how many.
+    pub reply: oneshot::Sender<Result<usize, StoreError>>,
+}
+
 /// Keep the final result of a screening.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -86,12 +115,29 @@ pub struct ReleaseOverdue {
     pub reply: oneshot::Sender<usize>,
 }
 
+/// Let a user in, or no longer.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct SetUser {
+    /// The user id.
+    pub user: Arc<str>,
+    /// Whether it is known from now on.
+    pub known: bool,
+    /// Told whether that changed anything, when it is durable.
+    pub reply: oneshot::Sender<Result<bool, StoreError>>,
+}
+
 /// Who is told what became of a write.
 enum Reply {
     Kept(Tell),
+    KeptAgain(TellAgain),
+    Discarded(oneshot::Sender<Result<usize, StoreError>>),
     Settled(oneshot::Sender<Result<(), StoreError>>),
     Released(oneshot::Sender<usize>),
+    UserSet(oneshot::Sender<Result<bool, StoreError>>),
     Nobody,
+    /// The archivist itself: it keeps dead letters within their bounds.
+    Bound,
 }
 
 /// The actor.
@@ -100,6 +146,7 @@ pub struct Archivist {
     config: config::Store,
     waiting: VecDeque<(Write, Reply)>,
     committing: bool,
+    buried: Buried,
     broadcaster: Line<Broadcaster>,
     courier: Option<Line<Courier>>,
     screener: Line<Screener>,
@@ -136,7 +183,8 @@ impl Archivist {
     ) -> Self {
         ctx.set_mailbox_capacity(capacity);
         let Colleagues { broadcaster, courier, screener, metrics, health } = colleagues;
-        Self { store, config, waiting: VecDeque::new(), committing: false, broadcaster, courier, screener, metrics, health }
+        let (waiting, buried) = (VecDeque::new(), Buried::new(&config));
+        Self { store, config, waiting, committing: false, buried, broadcaster, courier, screener, metrics, health }
     }
 }
 
@@ -160,6 +208,22 @@ impl Handler<Keep> for Archivist {
     }
 }
 
+impl Handler<KeepAgain> for Archivist {
+    type Result = ();
+
+    fn handle(&mut self, KeepAgain { seq, receive, tell }: KeepAgain, ctx: &mut Self::Context) {
+        self.enqueue(Write::Retry { seq, receive }, Reply::KeptAgain(tell), ctx);
+    }
+}
+
+impl Handler<Discard> for Archivist {
+    type Result = ();
+
+    fn handle(&mut self, Discard { letters, limit, reply }: Discard, ctx: &mut Self::Context) {
+        self.enqueue(Write::Discard { letters, limit }, Reply::Discarded(reply), ctx);
+    }
+}
+
 impl Handler<Settle> for Archivist {
     type Result = ();
 
@@ -175,6 +239,14 @@ impl Handler<ReleaseOverdue> for Archivist {
         let ReleaseOverdue { received_before, results, limit, reply } = message;
         let write = Write::ReleaseOverdue { received_before, at: chrono::Utc::now(), results, limit };
         self.enqueue(write, Reply::Released(reply), ctx);
+    }
+}
+
+impl Handler<SetUser> for Archivist {
+    type Result = ();
+
+    fn handle(&mut self, SetUser { user, known, reply }: SetUser, ctx: &mut Self::Context) {
+        self.enqueue(Write::SetUser { user, known }, Reply::UserSet(reply), ctx);
     }
 }
 
@@ -199,7 +271,11 @@ impl Archivist {
         }
         self.committing = true;
         let group = group(&self.waiting, self.config.max_commit);
-        let (writes, replies): (Vec<Write>, Vec<Reply>) = self.waiting.drain(..group).unzip();
+        let (mut writes, mut replies): (Vec<Write>, Vec<Reply>) = self.waiting.drain(..group).unzip();
+        if let Some(bound) = self.buried.bound(&writes) {
+            writes.push(bound);
+            replies.push(Reply::Bound);
+        }
         let commit = self.store.commit(writes).into_actor(self);
         ctx.spawn(commit.map(|outcome, archivist, ctx| {
             archivist.committing = false;
@@ -212,9 +288,9 @@ impl Archivist {
         }));
     }
 
-    fn tell(&self, outcome: Result<Commit, StoreError>, replies: Vec<Reply>) {
+    fn tell(&mut self, outcome: Result<Commit, StoreError>, replies: Vec<Reply>) {
         // A full disk still lets a commit through that writes nothing.
-        let idle = |written: &Written| matches!(written, Written::Released(0) | Written::Pruned(0));
+        let idle = |written: &Written| matches!(written, Written::Released(0) | Written::Pruned(0) | Written::Discarded(0));
         let proves_nothing = outcome.as_ref().is_ok_and(|commit| commit.written.iter().all(idle));
         let was_well = if proves_nothing { self.well() } else { self.health.swap(outcome.is_ok(), Ordering::Relaxed) };
         let commit = match outcome {
@@ -226,6 +302,7 @@ impl Archivist {
             }
             Err(error) => {
                 self.metrics.store_failures.inc();
+                self.buried.again();
                 let refused = replies.iter().filter(|reply| matches!(reply, Reply::Kept(_))).count();
                 // While it is away its timers go on asking; only the first failure and what senders are told is news.
                 if was_well || refused > 0 {
@@ -244,7 +321,21 @@ impl Archivist {
             let _ = self.screener.try_send(Wake);
         }
         for (reply, written) in replies.into_iter().zip(commit.written) {
+            if let (Reply::Bound, Written::Discarded(count)) = (&reply, &written) {
+                self.bounded(*count);
+            }
             reply.done(written);
+        }
+    }
+
+    /// Dead letters were dropped, because there were too many.
+    fn bounded(&mut self, count: usize) {
+        if !Buried::is_enough(count) {
+            self.buried.again();
+        }
+        if count > 0 {
+            self.metrics.dead_letters_dropped.inc_by(count as u64);
+            log::warn!(target: "notifications", "event=dead_letters_dropped count={count} the oldest, to stay within store.max_dead_letters and store.max_dead_letter_bytes");
         }
     }
 
@@ -290,8 +381,11 @@ impl Reply {
     fn done(self, written: Written) {
         match (self, written) {
             (Self::Kept(tell), Written::Received(kept)) => tell(Ok(kept)),
+            (Self::KeptAgain(tell), Written::Retried(kept)) => tell(Ok(kept)),
+            (Self::Discarded(reply), Written::Discarded(count)) => drop(reply.send(Ok(count))),
             (Self::Settled(reply), Written::Settled(_)) => drop(reply.send(Ok(()))),
             (Self::Released(reply), Written::Released(count)) => drop(reply.send(count)),
+            (Self::UserSet(reply), Written::UserSet(changed)) => drop(reply.send(Ok(changed))),
             (reply, Written::Refused(reason)) => reply.failed(&StoreError::Refused(reason)),
             // A dropped reply tells its owner that the answer got lost.
             _ => {}
@@ -301,8 +395,11 @@ impl Reply {
     fn failed(self, error: &StoreError) {
         match self {
             Self::Kept(tell) => tell(Err(error.clone())),
+            Self::KeptAgain(tell) => tell(Err(error.clone())),
+            Self::Discarded(reply) => drop(reply.send(Err(error.clone()))),
             Self::Settled(reply) => drop(reply.send(Err(error.clone()))),
-            Self::Released(_) | Self::Nobody => {}
+            Self::UserSet(reply) => drop(reply.send(Err(error.clone()))),
+            Self::Released(_) | Self::Nobody | Self::Bound => {}
         }
     }
 }

@@ -58,6 +58,28 @@ pub enum Item {
     Unusable(Refusal),
 }
 
+impl Prepared {
+    /// Only this item, where the body is a batch: the others were taken in or refused when it came first.
+    pub fn only(mut self, item: usize) -> Self {
+        let Verdict::Batch(items) = self.verdict else { return self };
+        let before = items.iter().take(item).filter(|item| **item == Item::Event).count();
+        let item_of = items.into_iter().nth(item);
+        let receive = &mut self.receive;
+        receive.dead_letters.retain(|letter| letter.item == Some(item));
+        receive.notifications =
+            if item_of == Some(Item::Event) { receive.notifications.drain(before..=before).collect() } else { Vec::new() };
+        let gone = || Verdict::Refused(Refusal::new(400, "no_such_item", format!("The body has no item {item}.")));
+        self.verdict = item_of.map_or_else(gone, Verdict::Single);
+        self
+    }
+
+    /// Whether anything of it could be used, if only a test ping.
+    pub fn is_usable(&self) -> bool {
+        let refused = matches!(self.verdict, Verdict::Refused(_));
+        !refused && (!self.receive.notifications.is_empty() || self.receive.dead_letters.is_empty())
+    }
+}
+
 impl Intake {
     /// Reads bodies as configured; `provider` is who screens.
     pub fn new(ingest: &config::Ingest, screening: &config::Screening, provider: &'static str) -> Self {

@@ -3,7 +3,7 @@
 //! It holds no socket: the response body takes from the [`Outbox`], into which the relay puts what is live. Where the reader
 //! stands is decided by [`super::progress`], when it is given up by [`super::stall`]; this actor carries their decisions out.
 //!
-//! * receives: `Behind`, `Nudge` (relay); `Room`, `BodyGone` (response body); `Goodbye`, `Stop` (session supervisor)
+//! * receives: `Behind`, `Nudge` (relay); `Room`, `BodyGone` (response body); `Goodbye`, `Dismiss`, `Stop` (session supervisor)
 //! * sends: `Join`, `Leave` to the relay of its thread; `Gone` to the session supervisor
 //! * when full: never refuses; each sender has at most one or two messages under way
 //! * when it dies: its client is cut off and comes back with its last id; the relay and the registry forget it
@@ -34,7 +34,7 @@ use crate::{
     notification::{
         Timestamp,
         frame::{self, Frame},
-        message::Message as WireMessage,
+        message::{EndReason, Message as WireMessage},
         position::{GapReason, Position},
         rfc3339,
     },
@@ -69,6 +69,11 @@ pub struct Goodbye {
     pub retry: Duration,
 }
 
+/// Its client may no longer read: tell it why, and end.
+#[derive(Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Dismiss(pub EndReason);
+
 /// What all sessions share.
 pub struct Surroundings {
     /// `[stream]`
@@ -91,7 +96,12 @@ pub struct Opening {
     pub clean_user: String,
     /// What its reader must be told first, when its last id was not honoured.
     pub gap: Option<Gap>,
+    /// When what opened it is no longer good.
+    pub until: Option<Instant>,
 }
+
+/// How a session ends when its time has come.
+type Ending = fn(&mut Session);
 
 /// The actor.
 pub struct Session {
@@ -141,10 +151,8 @@ impl Actor for Session {
         // The relay answers with a nudge once live frames reach us: from then on nothing can be missed unnoticed.
         self.relay.send(Join { id: self.opening.id, session: ctx.address(), outbox: self.outbox.clone() });
         ctx.run_interval_at(self.first_tick.into(), tick(&self.around.stream), |session, ctx| session.tick(Instant::now(), ctx));
-        if let Some(max) = self.around.stream.max_lifetime {
-            ctx.run_later(max.mul_f64(0.8 + 0.2 * fastrand::f64()), |session, _| {
-                session.end_cleanly("max_lifetime", session.around.stream.retry);
-            });
+        if let Some((after, end)) = self.end() {
+            ctx.run_later(after, move |session, _| end(session));
         }
     }
 
@@ -184,7 +192,15 @@ impl Handler<Goodbye> for Session {
     type Result = ();
 
     fn handle(&mut self, Goodbye { retry }: Goodbye, _: &mut Self::Context) {
-        self.end_cleanly("goodbye", retry);
+        self.end_cleanly("goodbye", |_| frame::retry(retry));
+    }
+}
+
+impl Handler<Dismiss> for Session {
+    type Result = ();
+
+    fn handle(&mut self, Dismiss(reason): Dismiss, _: &mut Self::Context) {
+        self.dismiss(reason);
     }
 }
 
@@ -297,11 +313,34 @@ impl Session {
         }
     }
 
-    fn end_cleanly(&mut self, cause: &'static str, retry: Duration) {
+    /// What ends it at the latest, and when.
+    fn end(&self) -> Option<(Duration, Ending)> {
+        let lifetime = self.around.stream.max_lifetime.map(|max| max.mul_f64(0.8 + 0.2 * fastrand::f64()));
+        let token = self.opening.until.map(|until| until.saturating_duration_since(Instant::now()));
+        let lifetime = lifetime.map(|after| (after, Self::outlive as Ending));
+        let token = token.map(|after| (after, Self::expire as Ending));
+        [lifetime, token].into_iter().flatten().min_by_key(|(after, _)| *after)
+    }
+
+    fn outlive(&mut self) {
+        let retry = self.around.stream.retry;
+        self.end_cleanly("max_lifetime", |_| frame::retry(retry));
+    }
+
+    fn expire(&mut self) {
+        self.dismiss(EndReason::TokenExpired);
+    }
+
+    fn dismiss(&mut self, reason: EndReason) {
+        let message = WireMessage::SessionEnded { timestamp: now_text(), reason };
+        self.end_cleanly(reason.label(), |id| frame::encode(id, &message.to_json()));
+    }
+
+    fn end_cleanly(&mut self, cause: &'static str, last: impl FnOnce(Position) -> Bytes) {
         if self.ending.replace(cause).is_some() {
             return;
         }
-        self.outbox.tell(|_| frame::retry(retry));
+        self.outbox.tell(last);
         self.outbox.end(End::Clean);
     }
 

@@ -1,8 +1,8 @@
-//! The registry: starts one session a client on the worker that holds its connection, counts them, rebuilds what died, says
-//! goodbye to all.
+//! The registry: starts one session a client on the worker that holds its connection, counts them, rebuilds what died, ends those
+//! of users who were removed, says goodbye to all.
 //!
-//! * receives: `Connect` (HTTP), `Gone` (sessions), `Guard`, `SayGoodbye`, `CutOff` (application)
-//! * sends: `Goodbye`, `Stop` to sessions, `Join` to rebuilt relays
+//! * receives: `Connect`, `LookAtUsers` (HTTP), `Gone` (sessions), `Guard`, `SayGoodbye`, `CutOff` (application)
+//! * sends: `Goodbye`, `Dismiss`, `Stop` to sessions, `Join` to rebuilt relays
 //! * when full: a `Connect` is refused with 503; a `Gone` is never refused, there is one a session
 //! * when it dies: the application builds it again over the same registry; sessions live on
 //! * runs on: the pipeline thread
@@ -12,10 +12,12 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use actix::{Actor, ActorContext, ArbiterHandle as Arbiter, AsyncContext, Context, Handler, Message};
+use actix::{
+    Actor, ActorContext, ArbiterHandle as Arbiter, AsyncContext, Context, Handler, Message, WrapFuture, fut::ActorFutureExt,
+};
 use tokio::sync::{oneshot, watch};
 
 use super::{
@@ -24,9 +26,10 @@ use super::{
     registry::{Full, Member, Registry, SessionId},
     relay::{Join, Relay},
     resume::Gap,
-    session::{Goodbye, Opening, Session, Surroundings},
+    session::{Dismiss, Goodbye, Opening, Session, Surroundings},
+    users::UserList,
 };
-use crate::{error::Refusal, metrics::Metrics};
+use crate::{error::Refusal, metrics::Metrics, notification::message::EndReason, store::StoreError};
 
 /// How often it looks whether one of its wards has died.
 const LOOK: Duration = Duration::from_millis(100);
@@ -53,12 +56,22 @@ pub struct Connect {
     pub clean_user: String,
     /// What its reader must be told first, when its last id was not honoured.
     pub gap: Option<Gap>,
+    /// When what lets it in is no longer good.
+    pub until: Option<Instant>,
     /// Where its reader stands, and what the response body takes from.
     pub outbox: Arc<Outbox>,
     /// The thread that holds the connection.
     pub worker: Arc<Worker>,
     /// Told whether the session runs.
     pub reply: oneshot::Sender<Result<(), Refusal>>,
+}
+
+/// Users may have been added or removed: look into the store, and end the streams of who is gone.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct LookAtUsers {
+    /// Told when that is done; dropped untold where the store does not answer.
+    pub reply: oneshot::Sender<()>,
 }
 
 /// A session has ended.
@@ -104,6 +117,8 @@ pub struct Charge {
     pub wards: Mutex<Vec<Ward>>,
     /// What sessions share.
     pub around: Arc<Surroundings>,
+    /// Who may connect and stay, where the store says so, and how often it is asked.
+    pub users: Option<(Arc<UserList>, Duration)>,
     /// The line to the supervisor itself, for sessions.
     pub line: Line<SessionSupervisor>,
     /// The hub stops: no new stream, nobody is rebuilt.
@@ -116,6 +131,14 @@ pub struct Charge {
 pub struct SessionSupervisor {
     charge: Arc<Charge>,
     session_mailbox: usize,
+    /// Whether the store is asked for users right now.
+    looking: bool,
+    /// Whether it did not answer the last time.
+    blind: bool,
+    /// Against which version of the users the sessions were looked through; none after a rebuild.
+    looked_through: Option<u64>,
+    /// Who waits for a look that begins later.
+    waiting: Vec<oneshot::Sender<()>>,
 }
 
 impl SessionSupervisor {
@@ -123,7 +146,7 @@ impl SessionSupervisor {
     /// session `session_mailbox` (`mailbox.session`).
     pub fn create(capacity: usize, session_mailbox: usize, charge: Arc<Charge>, ctx: &mut Context<Self>) -> Self {
         ctx.set_mailbox_capacity(capacity);
-        Self { charge, session_mailbox }
+        Self { charge, session_mailbox, looking: false, blind: false, looked_through: None, waiting: Vec::new() }
     }
 
     fn registry(&self) -> MutexGuard<'_, Registry> {
@@ -141,6 +164,9 @@ impl Actor for SessionSupervisor {
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.run_interval(LOOK, |supervisor, _| supervisor.rebuild_the_dead());
         ctx.run_interval(LOOK_AT_SESSIONS, |supervisor, _| supervisor.forget_the_dead());
+        if let Some((_, look_interval)) = &self.charge.users {
+            ctx.run_interval(*look_interval, |supervisor, ctx| supervisor.look_at_users(ctx));
+        }
     }
 }
 
@@ -149,6 +175,15 @@ impl Handler<Connect> for SessionSupervisor {
 
     fn handle(&mut self, connect: Connect, _: &mut Self::Context) {
         guarded("session_supervisor", self, |supervisor| supervisor.metrics(), |supervisor| supervisor.connect(connect));
+    }
+}
+
+impl Handler<LookAtUsers> for SessionSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, LookAtUsers { reply }: LookAtUsers, ctx: &mut Self::Context) {
+        self.waiting.push(reply);
+        self.look_at_users(ctx);
     }
 }
 
@@ -199,7 +234,7 @@ impl Handler<Stop> for SessionSupervisor {
 
 impl SessionSupervisor {
     fn connect(&mut self, connect: Connect) {
-        let Connect { user, clean_user, gap, outbox, worker, reply } = connect;
+        let Connect { user, clean_user, gap, until, outbox, worker, reply } = connect;
         let id = match self.admit(&user) {
             Ok(id) => id,
             Err((cause, refusal)) => {
@@ -208,7 +243,7 @@ impl SessionSupervisor {
             }
         };
         let around = self.charge.around.clone();
-        let opening = Opening { id, user: user.clone(), clean_user, gap };
+        let opening = Opening { id, user: user.clone(), clean_user, gap, until };
         let (relay, supervisor, capacity) = (worker.relay.clone(), self.charge.line.clone(), self.session_mailbox);
         let queue = outbox.clone();
         let session = Session::start_in_arbiter(&worker.arbiter, move |ctx| {
@@ -229,6 +264,10 @@ impl SessionSupervisor {
     fn admit(&self, user: &str) -> Result<SessionId, (&'static str, Refusal)> {
         if self.charge.leaving.load(Ordering::Relaxed) {
             return Err(("stopping", Refusal::busy("stopping", "This server is stopping; connect again in a moment.", 1)));
+        }
+        // Asked again, because the user may have been removed since, and the streams of that user ended: this one would stay.
+        if let Some((users, _)) = &self.charge.users {
+            users.admit(user).map_err(|refusal| ("user_removed", refusal))?;
         }
         self.registry().admit(user).map_err(|full| match full {
             Full::Node => {
@@ -258,6 +297,59 @@ impl SessionSupervisor {
         self.charge.open.send_replace(open);
     }
 
+    /// One look at a time. Who asks while one is under way waits for the next: the one under way may have read before the change.
+    fn look_at_users(&mut self, ctx: &mut Context<Self>) {
+        let Some((users, _)) = &self.charge.users else {
+            // Nobody is connected because the store knows him.
+            return tell(self.waiting.drain(..));
+        };
+        if self.looking {
+            return;
+        }
+        self.looking = true;
+        let (told, asked_at) = (std::mem::take(&mut self.waiting), Instant::now());
+        let (store, users) = (self.charge.around.store.clone(), users.clone());
+        let look = async move {
+            if store.users_version().await? != users.version() {
+                users.replace(store.users().await?);
+            }
+            users.confirm(asked_at);
+            Ok(())
+        };
+        ctx.spawn(look.into_actor(self).map(|outcome: Result<(), StoreError>, supervisor, ctx| {
+            supervisor.looking = false;
+            if outcome.is_ok() {
+                supervisor.dismiss_the_removed();
+                tell(told);
+            }
+            supervisor.tell_of_blindness(outcome);
+            if !supervisor.waiting.is_empty() {
+                supervisor.look_at_users(ctx);
+            }
+        }));
+    }
+
+    /// The list was changed before, so whoever of them connects from here on is refused.
+    fn dismiss_the_removed(&mut self) {
+        let Some((users, _)) = &self.charge.users else { return };
+        let version = users.version();
+        if self.looked_through.replace(version) == Some(version) {
+            return;
+        }
+        for (_, member) in self.registry().members().filter(|(_, member)| users.lacks(&member.user)) {
+            member.session.do_send(Dismiss(EndReason::UserRemoved));
+        }
+    }
+
+    fn tell_of_blindness(&mut self, outcome: Result<(), StoreError>) {
+        let was_blind = std::mem::replace(&mut self.blind, outcome.is_err());
+        match outcome {
+            Ok(()) if was_blind => log::info!(target: "notifications", "event=users_back"),
+            Err(error) if !was_blind => log::warn!(target: "notifications", "event=users_unknown error={error:?}"),
+            _ => {}
+        }
+    }
+
     fn rebuild_the_dead(&mut self) {
         if self.charge.leaving.load(Ordering::Relaxed) {
             return;
@@ -274,6 +366,11 @@ impl SessionSupervisor {
         let dead = self.registry().dead();
         dead.into_iter().for_each(|id| self.forget(id, "died"));
     }
+}
+
+/// Who has hung up meanwhile is not told.
+fn tell(waiting: impl IntoIterator<Item = oneshot::Sender<()>>) {
+    waiting.into_iter().for_each(|waiting| _ = waiting.send(()));
 }
 
 /// Lets the sessions of a worker join its new relay.

@@ -1,7 +1,7 @@
 //! Takes webhook bodies in: has them read and cleaned, and hands them to the archivist.
 //!
-//! * receives: `Webhook` (HTTP)
-//! * sends: `Keep` to the archivist; the answer to HTTP once the body is durable
+//! * receives: `Webhook`, `Retry` (HTTP)
+//! * sends: `Keep`, `KeepAgain` to the archivist; the answer to HTTP once the body is durable
 //! * when full: HTTP answers 503 with `Retry-After`; nothing was taken in
 //! * when it dies: webhooks under way are not acknowledged (503); the session supervisor builds it again
 //! * runs on: the intake thread, so that reading JSON never holds up a socket
@@ -13,7 +13,7 @@ use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::{
-    archivist::{Archivist, Keep},
+    archivist::{Archivist, Keep, KeepAgain},
     intake::{Intake, Verdict},
     line::{Line, Stop, guarded},
 };
@@ -37,6 +37,22 @@ pub struct Webhook {
     pub permit: OwnedSemaphorePermit,
     /// Gets the answer.
     pub reply: oneshot::Sender<Result<Answer, StoreError>>,
+}
+
+/// Take a dead letter in again, as if it were posted now.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Retry {
+    /// The dead letter.
+    pub seq: i64,
+    /// Its item of the body, where that was a batch.
+    pub item: Option<usize>,
+    /// The exact bytes.
+    pub body: Bytes,
+    /// One of `ingest.max_in_flight`.
+    pub permit: OwnedSemaphorePermit,
+    /// Gets the answer, or none where the letter was gone.
+    pub reply: oneshot::Sender<Result<Option<Answer>, StoreError>>,
 }
 
 /// What a sender is told.
@@ -81,6 +97,14 @@ impl Handler<Webhook> for WebhookHandler {
     }
 }
 
+impl Handler<Retry> for WebhookHandler {
+    type Result = ();
+
+    fn handle(&mut self, retry: Retry, _: &mut Self::Context) {
+        guarded("webhook_handler", self, |handler| &handler.metrics, |handler| handler.take_in_again(retry));
+    }
+}
+
 impl Handler<Stop> for WebhookHandler {
     type Result = ();
 
@@ -110,6 +134,33 @@ impl WebhookHandler {
             let _ = reply.send(kept.map(|kept| Answer { verdict, kept }));
         });
         match self.archivist.try_send(Keep { receive: prepared.receive, tell }) {
+            Ok(()) => {}
+            Err(SendError::Full(keep) | SendError::Closed(keep)) => {
+                (keep.tell)(Err(StoreError::Unavailable("the archivist takes nothing".into())));
+            }
+        }
+    }
+
+    /// What cannot be used still is a dead letter as it was. Of a body of which some can be used now, the items that cannot become dead
+    /// letters of their own, as if it were posted.
+    fn take_in_again(&self, retry: Retry) {
+        let Retry { seq, item, body, permit, reply } = retry;
+        let whole = self.intake.prepare(body, &DeliveryHeaders::default(), chrono::Utc::now());
+        let prepared = match item {
+            Some(item) => whole.only(item),
+            None => whole,
+        };
+        if !prepared.is_usable() {
+            return drop(reply.send(Ok(Some(Answer { verdict: prepared.verdict, kept: Vec::new() }))));
+        }
+        self.metrics.dropped_keys.inc_by(prepared.dropped_keys);
+        self.metrics.dead_letters.inc_by(prepared.receive.dead_letters.len() as u64);
+        let verdict = prepared.verdict;
+        let tell = Box::new(move |kept: Result<Option<Vec<Kept>>, StoreError>| {
+            drop(permit);
+            let _ = reply.send(kept.map(|kept| kept.map(|kept| Answer { verdict, kept })));
+        });
+        match self.archivist.try_send(KeepAgain { seq, receive: prepared.receive, tell }) {
             Ok(()) => {}
             Err(SendError::Full(keep) | SendError::Closed(keep)) => {
                 (keep.tell)(Err(StoreError::Unavailable("the archivist takes nothing".into())));

@@ -103,18 +103,31 @@ impl Fault {
 
 /// Everything that is wrong with a configuration, one line a fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}", .0.iter().map(Fault::to_string).collect::<Vec<_>>().join("\n"))]
-pub struct Faults(Vec<Fault>);
+#[error("{}", .faults.iter().map(Fault::to_string).collect::<Vec<_>>().join("\n"))]
+pub struct Faults {
+    faults: Vec<Fault>,
+    warnings: Vec<String>,
+}
 
 impl Faults {
-    /// Nothing where there is no fault.
-    pub(super) fn of(faults: Vec<Fault>) -> Result<(), Self> {
-        if faults.is_empty() { Ok(()) } else { Err(Self(faults)) }
+    /// The warnings where there is no fault. Beside a fault those stay that do not speak of its keys, whose values are not known.
+    pub(super) fn or(faults: Vec<Fault>, mut warnings: Vec<String>) -> Result<Vec<String>, Self> {
+        if faults.is_empty() {
+            return Ok(warnings);
+        }
+        let keys: Vec<&str> = faults.iter().flat_map(Fault::keys).collect();
+        warnings.retain(|warning| !keys.iter().any(|key| warning.contains(key)));
+        Err(Self { faults, warnings })
+    }
+
+    /// What is risky beside them, as in [`super::Loaded`].
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// The faults, never empty: those of the file, of the environment, of single values, of values together.
     pub fn iter(&self) -> impl Iterator<Item = &Fault> {
-        self.0.iter()
+        self.faults.iter()
     }
 }
 

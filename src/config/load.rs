@@ -34,9 +34,9 @@ impl Config {
         let config = read::read(&settings, folder, &mut faults);
         if file_read {
             validate::check_together(&config, &settings, &mut faults);
+            warnings.extend(validate::warnings(&config));
         }
-        Faults::of(faults)?;
-        warnings.extend(validate::warnings(&config));
+        let warnings = Faults::or(faults, warnings)?;
         Ok(Loaded { config, warnings })
     }
 }

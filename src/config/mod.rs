@@ -3,8 +3,10 @@
 mod fault;
 mod load;
 mod read;
+mod secret;
 mod settings;
 mod units;
+mod url;
 mod validate;
 
 #[cfg(test)]
@@ -14,6 +16,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 pub use fault::{Fault, Faults, Source};
 pub use load::{Loaded, environment};
+pub use secret::{Secret, SigningKey};
 
 /// The whole configuration, valid as it stands.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,6 +71,45 @@ pub struct Ingest {
     pub body_timeout: Duration,
     /// How long a commit may take before the sender is told 503; the event may still be kept, a retry is then a duplicate.
     pub answer_timeout: Duration,
+    /// `[ingest.signature]`
+    pub signature: Signature,
+}
+
+/// How senders of webhooks prove themselves.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Signature {
+    /// By which rules.
+    pub scheme: SignatureScheme,
+    /// What they share with this server; any of them counts.
+    pub secrets: Vec<Secret>,
+    /// The header that holds the signature or token; `standard-webhooks` has its own.
+    pub header: String,
+    /// How a signature of `hmac-sha256` is written.
+    pub encoding: SignatureEncoding,
+    /// How far a timestamp may be from this server's clock.
+    pub tolerance: Duration,
+}
+
+/// By which rules senders prove themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignatureScheme {
+    /// Not at all.
+    None,
+    /// Those of the Standard Webhooks specification.
+    StandardWebhooks,
+    /// An HMAC over the body in a header.
+    HmacSha256,
+    /// A fixed value in a header.
+    Token,
+}
+
+/// How a signature is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignatureEncoding {
+    /// Digits of either case.
+    Hex,
+    /// With padding or without.
+    Base64,
 }
 
 /// The SSE streams.
@@ -111,6 +153,30 @@ pub struct Auth {
     pub mode: AuthMode,
     /// The users of mode `list`.
     pub users: Vec<String>,
+    /// Whom mode `http` asks; `""` in the file is none.
+    pub url: Option<Secret>,
+    /// How long `url`, or a key set at a URL, may take to answer.
+    pub timeout: Duration,
+    /// How long an answer of `url` is good.
+    pub cache_for: Duration,
+    /// The most answers, or genuine tokens, in memory.
+    pub cache_size: usize,
+    /// The key file of mode `jwt`, resolved against the folder of the configuration file; `""` in the file is none.
+    pub jwt_key: Option<PathBuf>,
+    /// The key set of mode `jwt`; `""` in the file is none.
+    pub jwt_jwks: Option<Jwks>,
+    /// How often a key set at a URL is fetched.
+    pub jwt_refresh: Duration,
+    /// What tokens may be signed with.
+    pub jwt_algorithms: Vec<JwtAlgorithm>,
+    /// A token must be for one of them; when empty, for nobody in particular.
+    pub jwt_audience: Vec<String>,
+    /// A token must be from one of them; when empty, from anybody who has the key.
+    pub jwt_issuer: Vec<String>,
+    /// How much clocks may differ.
+    pub jwt_leeway: Duration,
+    /// The cookie that holds a token; `""` in the file is none.
+    pub jwt_cookie: Option<String>,
 }
 
 /// How a user is checked.
@@ -118,8 +184,36 @@ pub struct Auth {
 pub enum AuthMode {
     /// `auth.users`.
     List,
+    /// The users in the store.
+    Store,
+    /// Whoever brings a token that is signed by a known key.
+    Jwt,
+    /// Whom `auth.url` lets in.
+    Http,
     /// Anybody; refused unless every listener is on loopback.
     Open,
+}
+
+/// Where a JSON Web Key Set is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Jwks {
+    /// In a file, resolved against the folder of the configuration file.
+    File(PathBuf),
+    /// At a URL: https, or http on loopback.
+    Url(Secret),
+}
+
+/// What a token may be signed with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JwtAlgorithm {
+    /// HMAC with SHA-256: the one with a secret that whoever verifies could sign with too.
+    Hs256,
+    /// RSA (PKCS #1 v1.5) with SHA-256.
+    Rs256,
+    /// ECDSA on P-256 with SHA-256.
+    Es256,
+    /// Ed25519.
+    EdDsa,
 }
 
 /// Which pages of other origins may read.
@@ -176,6 +270,10 @@ pub struct Store {
     pub select_timeout: Duration,
     /// How long one commit or read in MongoDB may take.
     pub timeout: Duration,
+    /// The most dead letters; the oldest go first.
+    pub max_dead_letters: usize,
+    /// The most bytes of the bodies that they came in.
+    pub max_dead_letter_bytes: usize,
     /// How long entries are kept; `"forever"` in the file is none.
     pub retention: Option<Duration>,
     /// Read-only connections for replay and history.
@@ -219,33 +317,15 @@ pub enum ClusterKind {
     Redis,
 }
 
-/// A text that must not be shown: a connection string with its password.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Keeps a text from being shown by accident.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The text itself, for whoever connects with it.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("…")
-    }
-}
-
 /// The admin listener.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Admin {
-    /// Where health and metrics listen.
+    /// Where health, metrics and what commands change are served.
     pub bind: SocketAddr,
+    /// Whether `bind` may be another address than loopback.
+    pub allow_remote: bool,
+    /// Names, beside addresses and localhost, by which it may be asked for.
+    pub allowed_hosts: Vec<String>,
 }
 
 /// Logging.

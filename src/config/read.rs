@@ -14,8 +14,8 @@ use bytesize::ByteSize;
 use log::LevelFilter;
 
 use super::{
-    Admin, Audience, Auth, AuthMode, Cluster, ClusterKind, Config, Cors, Ingest, Log, LogFormat, Mailbox, Provider, Screening,
-    Secret, Server, Store, StoreKind, Stream,
+    Admin, Audience, Auth, AuthMode, Cluster, ClusterKind, Config, Cors, Ingest, JwtAlgorithm, Log, LogFormat, Mailbox, Provider,
+    Screening, Secret, Server, Signature, SignatureEncoding, SignatureScheme, Store, StoreKind, Stream,
     fault::Fault,
     settings::{Setting, Settings},
     units::{self, Refusal},
@@ -25,8 +25,12 @@ const STAND_IN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCA
 
 const INSTANT: Duration = Duration::ZERO;
 const SHORTEST: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
 /// A claimant gives a sign of life each half second at the latest.
 const SHORTEST_LIFE: Duration = Duration::from_secs(2);
+/// A key set that were fetched more often would be a burden to whoever serves it.
+const SHORTEST_REFRESH: Duration = Duration::from_secs(10);
+const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const YEAR: Duration = Duration::from_secs(31_557_600);
@@ -38,6 +42,8 @@ const GIB: u64 = 1 << 30;
 
 /// actix takes no more worker threads.
 const MOST_WORKERS: u64 = 512;
+/// Each is tried on each webhook.
+const MOST_SECRETS: usize = 16;
 /// actix reads 0 as no bound; far above this a mailbox hides an overload instead of showing it.
 const MAILBOX: RangeInclusive<u64> = 1..=65_536;
 
@@ -57,6 +63,22 @@ pub(super) fn read(settings: &Settings, folder: &Path, faults: &mut Vec<Fault>) 
             max_in_flight: r.number("ingest.max_in_flight", 1..=65_536),
             body_timeout: r.duration("ingest.body_timeout", SHORTEST..=HOUR),
             answer_timeout: r.duration("ingest.answer_timeout", SHORTEST..=HOUR),
+            signature: Signature {
+                scheme: r.word(
+                    "ingest.signature.scheme",
+                    [
+                        ("none", SignatureScheme::None),
+                        ("standard-webhooks", SignatureScheme::StandardWebhooks),
+                        ("hmac-sha256", SignatureScheme::HmacSha256),
+                        ("token", SignatureScheme::Token),
+                    ],
+                ),
+                secrets: r.secrets("ingest.signature.secrets", MOST_SECRETS),
+                header: r.text("ingest.signature.header", units::header_name),
+                encoding: r
+                    .word("ingest.signature.encoding", [("hex", SignatureEncoding::Hex), ("base64", SignatureEncoding::Base64)]),
+                tolerance: r.duration("ingest.signature.tolerance", SECOND..=DAY),
+            },
         },
         stream: Stream {
             max_connections: r.number("stream.max_connections", 1..=1_000_000),
@@ -71,8 +93,37 @@ pub(super) fn read(settings: &Settings, folder: &Path, faults: &mut Vec<Fault>) 
             audience: r.word("stream.audience", [("everyone", Audience::Everyone), ("owner", Audience::Owner)]),
         },
         auth: Auth {
-            mode: r.word("auth.mode", [("list", AuthMode::List), ("open", AuthMode::Open)]),
+            mode: r.word(
+                "auth.mode",
+                [
+                    ("list", AuthMode::List),
+                    ("store", AuthMode::Store),
+                    ("jwt", AuthMode::Jwt),
+                    ("http", AuthMode::Http),
+                    ("open", AuthMode::Open),
+                ],
+            ),
             users: r.texts("auth.users", units::name),
+            url: r.optional("auth.url", |text| units::url(text).map(|_| Secret::new(text))),
+            timeout: r.duration("auth.timeout", SHORTEST..=MINUTE),
+            cache_for: r.duration("auth.cache_for", INSTANT..=HOUR),
+            cache_size: r.number("auth.cache_size", 1..=1_000_000),
+            jwt_key: r.optional("auth.jwt_key", |text| Ok(folder.join(text))),
+            jwt_jwks: r.optional("auth.jwt_jwks", |text| units::key_set(text, folder)),
+            jwt_refresh: r.duration("auth.jwt_refresh", SHORTEST_REFRESH..=DAY),
+            jwt_algorithms: r.words(
+                "auth.jwt_algorithms",
+                [
+                    ("HS256", JwtAlgorithm::Hs256),
+                    ("RS256", JwtAlgorithm::Rs256),
+                    ("ES256", JwtAlgorithm::Es256),
+                    ("EdDSA", JwtAlgorithm::EdDsa),
+                ],
+            ),
+            jwt_audience: r.texts("auth.jwt_audience", units::name),
+            jwt_issuer: r.texts("auth.jwt_issuer", units::name),
+            jwt_leeway: r.duration("auth.jwt_leeway", INSTANT..=HOUR),
+            jwt_cookie: r.optional("auth.jwt_cookie", |text| units::cookie_name(text).map(|()| text.to_owned())),
         },
         cors: Cors {
             allowed_origins: r.texts("cors.allowed_origins", units::origin),
@@ -95,6 +146,8 @@ pub(super) fn read(settings: &Settings, folder: &Path, faults: &mut Vec<Fault>) 
             database: r.text("store.database", units::database),
             select_timeout: r.duration("store.select_timeout", SHORTEST..=HOUR),
             timeout: r.duration("store.timeout", SHORTEST..=HOUR),
+            max_dead_letters: r.number("store.max_dead_letters", 1..=100_000),
+            max_dead_letter_bytes: r.size("store.max_dead_letter_bytes", MIB..=1024 * GIB),
             retention: r.duration_or("store.retention", "forever", SHORTEST..=CENTURY),
             read_connections: r.number("store.read_connections", 1..=64),
             max_commit: r.number("store.max_commit", 1..=100_000),
@@ -107,7 +160,11 @@ pub(super) fn read(settings: &Settings, folder: &Path, faults: &mut Vec<Fault>) 
             look_interval: r.duration("cluster.look_interval", SHORTEST..=HOUR),
             take_over_after: r.duration("cluster.take_over_after", SHORTEST_LIFE..=HOUR),
         },
-        admin: Admin { bind: r.address("admin.bind") },
+        admin: Admin {
+            bind: r.address("admin.bind"),
+            allow_remote: r.boolean("admin.allow_remote"),
+            allowed_hosts: r.texts("admin.allowed_hosts", units::host),
+        },
         log: Log {
             level: r.word(
                 "log.level",
@@ -202,9 +259,14 @@ impl<'a> Reader<'a> {
     }
 
     fn optional_address(&mut self, key: &'static str) -> Option<SocketAddr> {
+        self.optional(key, units::address)
+    }
+
+    /// What a text says; an empty one says nothing.
+    fn optional<T>(&mut self, key: &'static str, parse: impl FnOnce(&str) -> Result<T, Refusal>) -> Option<T> {
         let parse = |setting| match units::text(setting)? {
             "" => Ok(None),
-            text => units::address(text).map(Some),
+            text => parse(text).map(Some),
         };
         self.take(key, parse).flatten()
     }
@@ -237,16 +299,33 @@ impl<'a> Reader<'a> {
         self.take(key, parse).unwrap_or_else(|| Secret::new(""))
     }
 
+    /// A list of so many secrets at most. No fault shows one.
+    fn secrets(&mut self, key: &'static str, most: usize) -> Vec<Secret> {
+        let parse = |setting| {
+            let texts = units::texts(setting)?;
+            if texts.len() > most {
+                return Err(Refusal::Value(format!("must be {most} at most, are {}", texts.len())));
+            }
+            match texts.iter().position(|text| text.is_empty() || text.trim() != *text) {
+                Some(index) => Err(Refusal::Value(format!("entry {} must not be empty or have blanks around it", index + 1))),
+                None => Ok(texts.into_iter().map(Secret::new).collect()),
+            }
+        };
+        self.take(key, parse).unwrap_or_default()
+    }
+
     /// One of some words, each with its meaning.
     fn word<T: Copy, const N: usize>(&mut self, key: &'static str, words: [(&str, T); N]) -> T {
-        let parse = |setting| {
-            let text = units::text(setting)?;
-            words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning).ok_or_else(|| {
-                let all = words.map(|(word, _)| format!("{word:?}")).join(", ");
-                Refusal::Value(format!("must be {}{all}, is {text:?}", if N > 1 { "one of " } else { "" }))
-            })
+        self.take(key, |setting| meaning(units::text(setting)?, &words)).unwrap_or(words[0].1)
+    }
+
+    /// Some of some words, at least one.
+    fn words<T: Copy, const N: usize>(&mut self, key: &'static str, words: [(&str, T); N]) -> Vec<T> {
+        let parse = |setting| match &units::texts(setting)?[..] {
+            [] => Err(Refusal::Value("must not be empty".to_owned())),
+            texts => texts.iter().map(|text| meaning(text, &words)).collect(),
         };
-        self.take(key, parse).unwrap_or(words[0].1)
+        self.take(key, parse).unwrap_or_default()
     }
 
     /// A list of texts, with one fault for each entry that is refused.
@@ -259,6 +338,13 @@ impl<'a> Reader<'a> {
         }
         texts.into_iter().map(str::to_owned).collect()
     }
+}
+
+fn meaning<T: Copy, const N: usize>(text: &str, words: &[(&str, T); N]) -> Result<T, Refusal> {
+    words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning).ok_or_else(|| {
+        let all = words.map(|(word, _)| format!("{word:?}")).join(", ");
+        Refusal::Value(format!("must be {}{all}, is {text:?}", if N > 1 { "one of " } else { "" }))
+    })
 }
 
 fn within<T: PartialOrd>(value: T, range: &RangeInclusive<T>, show: impl Fn(&T) -> String) -> Result<T, Refusal> {

@@ -3,14 +3,16 @@
 //! Each reader says what it takes or why it refuses, never both at fault and silent.
 
 use std::{
-    net::{Ipv6Addr, SocketAddr},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+    path::Path,
     time::Duration,
 };
 
+use actix_web::http::Uri;
 use bytesize::ByteSize;
 use toml::Value;
 
-use super::settings::Setting;
+use super::{Jwks, Secret, settings::Setting};
 
 /// Why a value was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +73,22 @@ pub(super) fn name(text: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// The name of an HTTP header, or none.
+pub(super) fn header_name(text: &str) -> Result<(), Refusal> {
+    if text.chars().all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c)) {
+        return Ok(());
+    }
+    Err(Refusal::Value(format!("must be the name of a header such as \"X-Signature-256\", is {text:?}")))
+}
+
+/// A host as it is compared: lower case, without a port.
+pub(super) fn host(text: &str) -> Result<(), Refusal> {
+    if !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-._".contains(c)) {
+        return Ok(());
+    }
+    Err(Refusal::Value(format!("must be a lower-case host name without a port such as \"node-1.internal\", has {text:?}")))
+}
+
 /// A MongoDB database: what the server would refuse later is refused here.
 pub(super) fn database(text: &str) -> Result<(), Refusal> {
     let forbidden = |c: char| c.is_whitespace() || c.is_control() || "/\\.\"$*<>:|?".contains(c);
@@ -80,6 +98,43 @@ pub(super) fn database(text: &str) -> Result<(), Refusal> {
         )));
     }
     Ok(())
+}
+
+/// An http or https URL. The refusal does not show it: its query may hold a key.
+pub(super) fn url(text: &str) -> Result<Uri, Refusal> {
+    let parts = text.parse::<Uri>().ok().filter(|uri| {
+        let is_http = matches!(uri.scheme_str(), Some("http" | "https"));
+        is_http && uri.authority().is_some_and(|authority| !authority.host().is_empty() && !authority.as_str().contains('@'))
+    });
+    let reason = "must be a URL such as \"https://auth.example.com/check\", without a user name in it";
+    parts.ok_or_else(|| Refusal::Value(reason.to_owned()))
+}
+
+/// A key set: a URL that nobody on the way can change the answer of, or else a file in this folder.
+pub(super) fn key_set(text: &str, folder: &Path) -> Result<Jwks, Refusal> {
+    if !text.contains("://") {
+        return Ok(Jwks::File(folder.join(text)));
+    }
+    let uri = url(text)?;
+    if uri.scheme_str() != Some("https") && !is_loopback(&uri) {
+        return Err(Refusal::Value(
+            "must be an https URL: over http whoever is on the way could put keys of his own in".to_owned(),
+        ));
+    }
+    Ok(Jwks::Url(Secret::new(text)))
+}
+
+/// Whether a URL leads to this machine.
+pub(super) fn is_loopback(uri: &Uri) -> bool {
+    let host = uri.host().unwrap_or_default();
+    let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    host == "localhost" || address.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+}
+
+/// The name of a cookie, as RFC 6265 has it.
+pub(super) fn cookie_name(text: &str) -> Result<(), Refusal> {
+    let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    if text.chars().all(is_token) { Ok(()) } else { Err(Refusal::Value(format!("must be the name of a cookie, is {text:?}"))) }
 }
 
 /// An entry of `cors.allowed_origins`: `*`, or an origin spelt as browsers send it, because it is compared byte for byte.

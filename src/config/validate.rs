@@ -5,9 +5,12 @@
 use std::{net::SocketAddr, time::Duration};
 
 use super::{
-    Audience, AuthMode, ClusterKind, Config, Provider, StoreKind,
+    Audience, AuthMode, ClusterKind, Config, Jwks, JwtAlgorithm, Provider, Secret, Signature, SignatureScheme, SigningKey,
+    StoreKind,
     fault::{Fault, Source},
     settings::Settings,
+    units,
+    url::Url,
 };
 
 /// The longest retry schedule among webhook senders is a little over three days.
@@ -15,6 +18,12 @@ const LONGEST_RETRY: Duration = Duration::from_secs(4 * 24 * 3600);
 
 /// MongoDB keeps a body in one document of 16 MiB.
 const MONGODB_BODY: usize = 15 << 20;
+
+/// Proxies commonly cut off a connection that was quiet for so long.
+const PROXY_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Bytes that the Standard Webhooks specification asks of a secret at least.
+const SHORT_SECRET: usize = 24;
 
 /// Bodies in memory beyond this are more than a small machine has.
 const MUCH_MEMORY: usize = 2 << 30;
@@ -53,6 +62,12 @@ pub(super) fn check_together(config: &Config, settings: &Settings, faults: &mut 
         &["ingest.max_body", "store.kind"],
         "MongoDB takes no document over 16 MiB: with store.kind \"mongodb\" a body may have 15MiB at most",
     );
+    check_signature(&config.ingest.signature, &mut check);
+    check.refuse_if(
+        !config.admin.allow_remote && !is_loopback(&config.admin.bind),
+        &["admin.bind", "admin.allow_remote"],
+        "whoever reaches the admin listener rules the server, so it must be on loopback unless allow_remote is true",
+    );
     let wildcard = cors.allowed_origins.iter().any(|origin| origin == "*");
     check.refuse_if(
         wildcard && cors.allow_credentials,
@@ -63,6 +78,24 @@ pub(super) fn check_together(config: &Config, settings: &Settings, faults: &mut 
         wildcard && cors.allowed_origins.len() > 1,
         &["cors.allowed_origins"],
         "\"*\" stands alone, beside it other origins mean nothing",
+    );
+    let auth = &config.auth;
+    check.refuse_if(
+        auth.mode == AuthMode::Jwt && auth.jwt_key.is_some() == auth.jwt_jwks.is_some(),
+        &["auth.mode", "auth.jwt_key", "auth.jwt_jwks"],
+        "mode \"jwt\" has its keys from one of jwt_key and jwt_jwks",
+    );
+    check.refuse_if(
+        auth.mode == AuthMode::Jwt
+            && matches!(auth.jwt_jwks, Some(Jwks::Url(_)))
+            && auth.jwt_algorithms.iter().all(|algorithm| *algorithm == JwtAlgorithm::Hs256),
+        &["auth.jwt_jwks", "auth.jwt_algorithms"],
+        "what can be fetched from a URL is no secret, so it can hold no key of HS256; name other algorithms too",
+    );
+    check.refuse_if(
+        auth.mode == AuthMode::Http && auth.url.is_none(),
+        &["auth.mode", "auth.url"],
+        "mode \"http\" asks auth.url, which is empty",
     );
     let listeners = listeners(config);
     for (key, address) in &listeners {
@@ -85,11 +118,42 @@ pub(super) fn check_together(config: &Config, settings: &Settings, faults: &mut 
     }
 }
 
+fn check_signature(signature: &Signature, check: &mut Check<'_>) {
+    let (scheme, secrets) = (signature.scheme, &signature.secrets);
+    let none = scheme == SignatureScheme::None;
+    check.refuse_if(
+        !none && secrets.is_empty(),
+        &["ingest.signature.scheme", "ingest.signature.secrets"],
+        "without a secret no sender can prove itself and every webhook is refused",
+    );
+    check.refuse_if(
+        none && !secrets.is_empty(),
+        &["ingest.signature.scheme", "ingest.signature.secrets"],
+        "with scheme \"none\" the secrets protect nothing; name the scheme, or leave them out",
+    );
+    check.refuse_if(
+        matches!(scheme, SignatureScheme::HmacSha256 | SignatureScheme::Token) && signature.header.is_empty(),
+        &["ingest.signature.scheme", "ingest.signature.header"],
+        "this scheme needs the name of the header that the sender uses",
+    );
+    if scheme == SignatureScheme::StandardWebhooks {
+        for (index, secret) in secrets.iter().enumerate() {
+            let wrong = secret.signing_key().err();
+            check.refuse_if(
+                wrong.is_some(),
+                &["ingest.signature.scheme", "ingest.signature.secrets"],
+                &format!("secret {} {}", index + 1, wrong.unwrap_or_default()),
+            );
+        }
+    }
+}
+
 /// What is allowed but an operator should have chosen knowingly, one sentence each.
 pub(super) fn warnings(config: &Config) -> Vec<String> {
     let public = !is_loopback(&config.server.bind);
     let webhook = config.ingest.bind.unwrap_or(config.server.bind);
     let webhook_key = if config.ingest.bind.is_some() { "ingest.bind" } else { "server.bind" };
+    let (signature, uri) = (&config.ingest.signature, Url::of(config.store.uri.expose()));
     let list_mode = config.auth.mode == AuthMode::List;
     let risks = [
         (
@@ -98,8 +162,11 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
                 .to_owned(),
         ),
         (
-            public && list_mode,
-            "auth.mode is \"list\" and server.bind is not on loopback: whoever knows a user id may read as that user".to_owned(),
+            public && matches!(config.auth.mode, AuthMode::List | AuthMode::Store),
+            format!(
+                "auth.mode is \"{}\" and server.bind is not on loopback: whoever knows a user id may read as that user",
+                if list_mode { "list" } else { "store" }
+            ),
         ),
         (
             public && config.stream.audience == Audience::Everyone,
@@ -107,12 +174,44 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
                 .to_owned(),
         ),
         (
-            !is_loopback(&webhook),
+            !is_loopback(&webhook) && signature.scheme == SignatureScheme::None,
             format!("{webhook_key} is not on loopback and webhooks are not signed: whoever reaches {webhook} may post events"),
         ),
         (
             !is_loopback(&config.admin.bind),
-            format!("admin.bind is not on loopback: whoever reaches {} may read metrics and actors", config.admin.bind),
+            format!("admin.bind is not on loopback: whoever reaches {} may read and drop what is kept there", config.admin.bind),
+        ),
+        (
+            signature.secrets.iter().any(|secret| key_bytes(signature.scheme, secret) < SHORT_SECRET),
+            format!("ingest.signature.secrets has one of less than {SHORT_SECRET} bytes: it may be guessed"),
+        ),
+        (
+            config.stream.heartbeat_interval > PROXY_PATIENCE,
+            "stream.heartbeat_interval is over 60 s: proxies commonly cut off a stream that was quiet for so long".to_owned(),
+        ),
+        (
+            config.store.kind == StoreKind::MongoDb && uri.leads_away() && !uri.has_tls(),
+            "store.uri leads to another machine without TLS: whoever listens between reads everything; add tls=true".to_owned(),
+        ),
+        (
+            config.cluster.kind == ClusterKind::Redis && Url::of(config.cluster.url.expose()).leads_away(),
+            "cluster.url leads to another machine, and Redis is spoken to without TLS: whoever listens between reads everything"
+                .to_owned(),
+        ),
+        (
+            config.auth.mode == AuthMode::Jwt && config.stream.audience == Audience::Everyone && !public,
+            "auth.mode is \"jwt\" and stream.audience is \"everyone\": a token shows who reads, and every user sees every owner's \
+             notifications all the same"
+                .to_owned(),
+        ),
+        (
+            config.auth.mode == AuthMode::Http && config.stream.max_lifetime.is_none(),
+            "auth.mode is \"http\" and stream.max_lifetime is \"off\": whom auth.url no longer lets in keeps the streams that are open"
+                .to_owned(),
+        ),
+        (
+            config.auth.mode == AuthMode::Http && config.auth.url.as_ref().is_some_and(|url| is_in_the_clear(url.expose())),
+            "auth.url is http to another machine: the credentials of users pass in the clear".to_owned(),
         ),
         (list_mode && config.auth.users.is_empty(), "auth.users is empty: nobody can connect".to_owned()),
         (
@@ -133,6 +232,15 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
         ),
     ];
     risks.into_iter().filter(|(risky, _)| *risky).map(|(_, warning)| warning).collect()
+}
+
+/// Bytes that somebody who guesses has to get right. A public key cannot be guessed from.
+fn key_bytes(scheme: SignatureScheme, secret: &Secret) -> usize {
+    match secret.signing_key() {
+        Ok(SigningKey::Shared(key)) if scheme == SignatureScheme::StandardWebhooks => key.len(),
+        Ok(SigningKey::Public(_)) if scheme == SignatureScheme::StandardWebhooks => usize::MAX,
+        _ => secret.expose().len(),
+    }
 }
 
 struct Check<'a> {
@@ -162,6 +270,10 @@ fn listeners(config: &Config) -> Vec<(&'static str, SocketAddr)> {
     let mut listeners = vec![("server.bind", config.server.bind), ("admin.bind", config.admin.bind)];
     listeners.extend(config.ingest.bind.map(|address| ("ingest.bind", address)));
     listeners
+}
+
+fn is_in_the_clear(url: &str) -> bool {
+    units::url(url).is_ok_and(|uri| uri.scheme_str() == Some("http") && !units::is_loopback(&uri))
 }
 
 fn is_loopback(address: &SocketAddr) -> bool {

@@ -1,6 +1,12 @@
 //! JSON answers, and the one shape of every error.
 
-use actix_web::{HttpResponse, ResponseError, http::StatusCode, http::header};
+use actix_web::{
+    HttpResponse, ResponseError,
+    http::{
+        StatusCode,
+        header::{self, HeaderValue},
+    },
+};
 use serde::Serialize;
 
 use crate::{error::Refusal, store::StoreError};
@@ -25,6 +31,9 @@ pub fn refused(refusal: &Refusal) -> HttpResponse {
     let mut answer = json(status, &body);
     if let Some(seconds) = refusal.retry_after {
         answer.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    if let Some(challenge) = refusal.challenge {
+        answer.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }
     answer
 }

@@ -1,22 +1,20 @@
 //! Who asks, and what they may see: the same answer for the stream and for the history.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use actix_web::HttpRequest;
 use actix_web_lab::extract::Query;
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::auth::Door;
-use crate::{actors::progress::View, config::Audience, error::Refusal};
-
-/// The longest user id that is listened to, bytes.
-const MAX_USER_ID: usize = 1024;
+use super::auth::{Credentials, Door};
+use crate::{actors::progress::View, config::Audience, error::Refusal, store::MAX_USER_ID};
 
 /// The parameters that every reader gives.
 #[derive(Deserialize)]
 struct Parameters {
     user_id: Option<String>,
     scope: Option<Scope>,
+    access_token: Option<String>,
 }
 
 /// How a reader narrows what it sees.
@@ -34,12 +32,14 @@ pub struct Caller {
     pub user: Arc<str>,
     /// What it sees.
     pub view: View,
+    /// When it may read no longer.
+    pub until: Option<Instant>,
 }
 
 impl Caller {
-    /// Lets the sender of this request in. Errors: 400 for a faulty parameter, 401 for a user that may not connect.
-    pub fn admit(request: &HttpRequest, door: &Door, audience: Audience) -> Result<Self, Refusal> {
-        let Parameters { user_id, scope } = query(request)?;
+    /// Lets the sender of this request in. Errors: 400 for a faulty parameter, and what the door says.
+    pub async fn admit(request: &HttpRequest, door: &Door, audience: Audience) -> Result<Self, Refusal> {
+        let Parameters { user_id, scope, access_token } = query(request)?;
         let user = user_id
             .filter(|user| !user.is_empty())
             .ok_or_else(|| Refusal::new(400, "missing_user_id", "The query parameter user_id is missing."))?;
@@ -50,13 +50,13 @@ impl Caller {
                 format!("The query parameter user_id is longer than {MAX_USER_ID} bytes."),
             ));
         }
-        door.admit(&user)?;
+        let pass = door.admit(&user, Credentials { request, access_token: access_token.as_deref() }).await?;
         let user: Arc<str> = user.into();
         let view = match (audience, scope) {
             (Audience::Everyone, None | Some(Scope::All)) => View::All,
             (Audience::Owner, _) | (_, Some(Scope::Own)) => View::Own(user.clone()),
         };
-        Ok(Self { user, view })
+        Ok(Self { user, view, until: pass.until })
     }
 
     /// Whether this reader sees what belongs to this owner.

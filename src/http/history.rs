@@ -34,7 +34,7 @@ struct Parameters {
 
 /// A page: newest first, or oldest first behind `after`.
 pub async fn page(request: HttpRequest, door: web::Data<Door>, streams: web::Data<Streams>) -> Result<HttpResponse, Refusal> {
-    let caller = Caller::admit(&request, &door, streams.around.stream.audience)?;
+    let caller = Caller::admit(&request, &door, streams.around.stream.audience).await?;
     let Parameters { limit, after, before } = query(&request)?;
     let limit = limit.unwrap_or(DEFAULT_LIMIT);
     if !(1..=MAX_LIMIT).contains(&limit) {
@@ -78,7 +78,7 @@ pub async fn one(
     streams: web::Data<Streams>,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Refusal> {
-    let caller = Caller::admit(&request, &door, streams.around.stream.audience)?;
+    let caller = Caller::admit(&request, &door, streams.around.stream.audience).await?;
     let unknown = || Refusal::new(404, "unknown_notification", "There is no such notification.");
     let id = NotificationId::parse_str(id.as_str()).map_err(|_| unknown())?;
     let entry = streams.around.store.notification(id).await.map_err(|error| store_refusal(&error))?;

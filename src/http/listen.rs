@@ -19,7 +19,17 @@ use actix_web::{
 use socket2::{Domain, Socket, Type};
 
 use super::{
-    admin, admin::Readiness, auth::Door, cors, ingest, not_found, public, stream::Streams, watched::Watched, webhook::Ingest,
+    admin,
+    admin::Readiness,
+    admin_guard::{Names, guard},
+    auth::Door,
+    cors,
+    dead_letters::Letters,
+    ingest, not_found, public,
+    stream::Streams,
+    users::UserBook,
+    watched::Watched,
+    webhook::Ingest,
 };
 use crate::{actors::session_supervisor::Worker, config::Config};
 
@@ -64,10 +74,16 @@ pub struct Listeners {
 pub struct Routes {
     /// For streams and history.
     pub streams: Streams,
+    /// Who gets these.
+    pub door: Arc<Door>,
     /// For the webhook.
     pub webhooks: Ingest,
     /// For operators.
     pub readiness: Arc<Readiness>,
+    /// For what operators change.
+    pub letters: Letters,
+    /// For operators, too.
+    pub users: UserBook,
 }
 
 /// Binds and serves. `worker` is called once on each worker thread of the public listener.
@@ -77,11 +93,12 @@ pub fn listen(
     worker: impl Fn() -> Arc<Worker> + Clone + Send + 'static,
 ) -> Result<Listeners, BindError> {
     let webhooks = web::Data::new(routes.webhooks);
-    let (public, public_server) = listen_public(config, routes.streams, webhooks.clone(), worker)?;
+    let (public, public_server) = listen_public(config, routes.streams, routes.door, webhooks.clone(), worker)?;
     let mut outer = vec![public_server];
     let ingest = match config.ingest.bind {
         None => public,
         Some(address) => {
+            let webhooks = webhooks.clone();
             let app = move || App::new().app_data(webhooks.clone()).configure(ingest).default_service(web::to(not_found));
             let server = HttpServer::new(app).workers(config.server.workers).shutdown_timeout(grace(config));
             let (bound, server) = serve(server, "ingest.bind", address)?;
@@ -89,8 +106,19 @@ pub fn listen(
             bound
         }
     };
-    let readiness = web::Data::from(routes.readiness);
-    let app = move || App::new().app_data(readiness.clone()).configure(admin).default_service(web::to(not_found));
+    let (readiness, users) = (web::Data::from(routes.readiness), web::Data::new(routes.users));
+    let (letters, names) = (web::Data::new(routes.letters), Names::new(&config.admin));
+    let app = move || {
+        App::new()
+            .app_data(readiness.clone())
+            .app_data(letters.clone())
+            .app_data(users.clone())
+            .app_data(webhooks.clone())
+            .app_data(web::ThinData(names.clone()))
+            .wrap(from_fn(guard))
+            .configure(admin)
+            .default_service(web::to(not_found))
+    };
     let (admin, inner) = serve(HttpServer::new(app).workers(1), "admin.bind", config.admin.bind)?;
     Ok(Listeners { public, ingest, admin, outer, inner })
 }
@@ -125,12 +153,13 @@ where
 fn listen_public(
     config: &Config,
     streams: Streams,
+    door: Arc<Door>,
     webhooks: web::Data<Ingest>,
     worker: impl Fn() -> Arc<Worker> + Clone + Send + 'static,
 ) -> Result<(SocketAddr, ServerHandle), BindError> {
     let error = |source| BindError { key: "server.bind", address: config.server.bind, source };
     let user_timeout = config.stream.connection_timeout.min(config.stream.heartbeat_interval);
-    let (streams, door) = (web::Data::new(streams), web::Data::new(Door::new(&config.auth)));
+    let (streams, door) = (web::Data::new(streams), web::Data::from(door));
     let (cors_config, own_ingest) = (config.cors.clone(), config.ingest.bind.is_some());
     let listener = bind(config.server.bind).map_err(error)?;
     let bound = listener.local_addr().map_err(error)?;

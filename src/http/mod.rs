@@ -4,15 +4,19 @@
 //! `ingest.bind` is set), operators on the admin one.
 
 pub mod admin;
+pub mod admin_guard;
 pub mod answer;
 pub mod auth;
 pub mod body;
 pub mod caller;
 pub mod cors;
+pub mod dead_letters;
 pub mod history;
 pub mod listen;
 pub mod page;
+pub mod signature;
 pub mod stream;
+pub mod users;
 pub mod watched;
 pub mod webhook;
 
@@ -25,8 +29,13 @@ use answer::refused;
 pub const STREAM: &str = "/notifications/zone-port-events/stream";
 /// Where the provider posts.
 pub const WEBHOOK: &str = "/notifications/webhook/zone-port-event";
+/// Where commands change the users of a running server.
+pub const USERS: &str = "/users";
 /// Where the history is read.
 pub const HISTORY: &str = "/notifications/zone-port-notifications";
+
+/// Where operators handle dead letters.
+pub const DEAD_LETTERS: &str = "/dead-letters";
 
 /// Streams, history and the test page.
 pub fn public(app: &mut web::ServiceConfig) {
@@ -43,25 +52,44 @@ pub fn ingest(app: &mut web::ServiceConfig) {
     app.service(only(Method::POST, WEBHOOK, web::post().to(webhook::receive)));
 }
 
-/// Health and metrics.
+/// Health, metrics, and what commands change.
 pub fn admin(app: &mut web::ServiceConfig) {
     app.service(only(Method::GET, "/healthz", web::get().to(admin::healthz)))
         .service(only(Method::GET, "/readyz", web::get().to(admin::readyz)))
         .service(only(Method::GET, "/metrics", web::get().to(admin::metrics)))
-        .service(only(Method::GET, "/actors", web::get().to(admin::actors)));
+        .service(only(Method::GET, "/actors", web::get().to(admin::actors)))
+        .service(each(
+            DEAD_LETTERS,
+            vec![(Method::GET, web::get().to(dead_letters::list)), (Method::DELETE, web::delete().to(dead_letters::drop_all))],
+        ))
+        .service(each(
+            &format!("{DEAD_LETTERS}/{{seq}}"),
+            vec![(Method::GET, web::get().to(dead_letters::show)), (Method::DELETE, web::delete().to(dead_letters::drop_one))],
+        ))
+        .service(only(Method::POST, &format!("{DEAD_LETTERS}/{{seq}}/retry"), web::post().to(dead_letters::retry)))
+        .service(each(USERS, vec![(Method::GET, web::get().to(users::list)), (Method::POST, web::post().to(users::add))]))
+        .service(only(Method::DELETE, &format!("{USERS}/{{user}}"), web::delete().to(users::remove)));
 }
 
 /// A resource with one method; every other method is 405 with `Allow`.
 fn only(method: Method, path: &str, route: Route) -> actix_web::Resource {
+    each(path, vec![(method, route)])
+}
+
+/// A resource with these methods; every other method is 405 with `Allow`.
+fn each(path: &str, routes: Vec<(Method, Route)>) -> actix_web::Resource {
+    let (methods, routes): (Vec<Method>, Vec<Route>) = routes.into_iter().unzip();
+    let allow = methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
     let refuse = move |request: HttpRequest| {
         let refusal = Refusal::new(405, "method_not_allowed", format!("{} is not allowed here.", request.method()));
         let mut answer = refused(&refusal);
-        if let Ok(allow) = method.as_str().parse() {
+        if let Ok(allow) = allow.parse() {
             answer.headers_mut().insert(actix_web::http::header::ALLOW, allow);
         }
         async move { answer }
     };
-    web::resource(path.to_owned()).route(route).default_service(web::route().guard(guard::fn_guard(|_| true)).to(refuse))
+    let resource = routes.into_iter().fold(web::resource(path.to_owned()), actix_web::Resource::route);
+    resource.default_service(web::route().guard(guard::fn_guard(|_| true)).to(refuse))
 }
 
 /// Every path that leads nowhere.

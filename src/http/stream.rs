@@ -55,7 +55,7 @@ pub async fn open(
     worker: web::ThinData<Arc<Worker>>,
 ) -> Result<HttpResponse, Refusal> {
     let around = &streams.around;
-    let caller = Caller::admit(&request, &door, around.stream.audience)?;
+    let caller = Caller::admit(&request, &door, around.stream.audience).await?;
     let last_id = last_id(&request)?;
     let Resume { start, gap } =
         resume(last_id.as_deref(), &around.recent, &*around.store).await.map_err(|error| store_refusal(&error))?;
@@ -67,7 +67,8 @@ pub async fn open(
     let body = StreamBody::new(outbox.clone());
     let (reply, opened) = oneshot::channel();
     let clean_user = sanitize::text(&caller.user).into_owned();
-    let connect = Connect { user: caller.user, clean_user, gap, outbox, worker: worker.0.clone(), reply };
+    let until = caller.until;
+    let connect = Connect { user: caller.user, clean_user, gap, until, outbox, worker: worker.0.clone(), reply };
     streams.supervisor.try_send(connect).map_err(|_| {
         around.metrics.connections_refused.get_or_create(&[("cause", "busy")]).inc();
         busy()

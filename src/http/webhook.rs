@@ -9,11 +9,12 @@ use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use serde::Serialize;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::{
     admin::Readiness,
     answer::{json, refused, store_refusal},
+    signature::{Cause, Delivery, Signature},
 };
 use crate::{
     actors::{
@@ -25,7 +26,7 @@ use crate::{
     error::Refusal,
     metrics::Metrics,
     notification::provider::DeliveryHeaders,
-    store::Kept,
+    store::{Kept, StoreError},
 };
 
 /// What taking a webhook needs.
@@ -34,6 +35,8 @@ pub struct Ingest {
     pub config: config::Ingest,
     /// One permit for each webhook between its first body byte and its commit; closed when the hub stops.
     pub permits: Arc<Semaphore>,
+    /// Tells who is believed.
+    pub signature: Signature,
     /// Reads bodies.
     pub handler: Line<WebhookHandler>,
     /// Counters.
@@ -53,27 +56,52 @@ pub async fn receive(request: HttpRequest, payload: web::Payload, ingest: web::D
 }
 
 async fn take(request: &HttpRequest, payload: web::Payload, ingest: &Ingest) -> Result<Answer, Refusal> {
-    let Ok(permit) = ingest.permits.clone().try_acquire_owned() else {
-        let stopping = ingest.readiness.stopping.load(Ordering::Relaxed);
-        return Err(if stopping {
-            busy("stopping", "This server is stopping.")
-        } else {
-            busy("busy", "As many webhooks are under way as may be.")
-        });
-    };
+    // Before a permit and the body: a stranger costs neither.
+    let now = u64::try_from(chrono::Utc::now().timestamp()).unwrap_or_default();
+    let claim = ingest.signature.claim(request.headers(), now).map_err(|cause| disbelieved(cause, &ingest.metrics))?;
+    let permit = ingest.permit()?;
     let body = read_body(request, payload, &ingest.config).await?;
+    let headers = match ingest.signature.prove(claim, &body).map_err(|cause| disbelieved(cause, &ingest.metrics))? {
+        Delivery::AsTold => delivery_headers(request),
+        Delivery::Id(id) => DeliveryHeaders { delivery_id: Some(id) },
+    };
     let (reply, answer) = oneshot::channel();
-    let webhook = Webhook { body, headers: delivery_headers(request), received_at: chrono::Utc::now(), permit, reply };
+    let webhook = Webhook { body, headers, received_at: chrono::Utc::now(), permit, reply };
     ingest.handler.try_send(webhook).map_err(|_| busy("busy", "The webhook handler's mailbox is full."))?;
-    match tokio::time::timeout(ingest.config.answer_timeout, answer).await {
-        Ok(Ok(answer)) => answer.map_err(|error| store_refusal(&error)),
-        Ok(Err(_)) => Err(busy("lost", "The webhook was lost on its way to the store; it was not acknowledged.")),
-        Err(_) => Err(busy("store_slow", "The store has not confirmed the webhook in time; it was not acknowledged.")),
+    ingest.answered(answer).await
+}
+
+impl Ingest {
+    /// One of the permits.
+    pub(super) fn permit(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        self.permits.clone().try_acquire_owned().map_err(|_| {
+            if self.readiness.stopping.load(Ordering::Relaxed) {
+                busy("stopping", "This server is stopping.")
+            } else {
+                busy("busy", "As many webhooks are under way as may be.")
+            }
+        })
+    }
+
+    /// Waits for what the pipeline says of a body.
+    pub(super) async fn answered<T>(&self, answer: oneshot::Receiver<Result<T, StoreError>>) -> Result<T, Refusal> {
+        match tokio::time::timeout(self.config.answer_timeout, answer).await {
+            Ok(Ok(answer)) => answer.map_err(|error| store_refusal(&error)),
+            Ok(Err(_)) => Err(busy("lost", "The webhook was lost on its way to the store; it was not acknowledged.")),
+            Err(_) => Err(busy("store_slow", "The store has not confirmed the webhook in time; it was not acknowledged.")),
+        }
     }
 }
 
 fn busy(code: &'static str, message: &'static str) -> Refusal {
     Refusal::busy(code, message, 1)
+}
+
+/// One answer whatever the cause: it must not tell how near a guess was. Nothing of the webhook is kept.
+fn disbelieved(cause: Cause, metrics: &Metrics) -> Refusal {
+    metrics.signature_failures.get_or_create(&[("cause", cause.label())]).inc();
+    log::debug!(target: "notifications", "event=bad_signature cause={}", cause.label());
+    Refusal::new(401, "bad_signature", "The webhook does not prove that it comes from a known sender (ingest.signature).")
 }
 
 async fn read_body(request: &HttpRequest, mut payload: web::Payload, config: &config::Ingest) -> Result<Bytes, Refusal> {
@@ -137,7 +165,8 @@ enum ItemResult {
     Error { index: usize, error: &'static str, message: String },
 }
 
-fn render(answer: &Answer) -> HttpResponse {
+/// What its sender is told of a body.
+pub(super) fn render(answer: &Answer) -> HttpResponse {
     let mut kept = answer.kept.iter();
     match &answer.verdict {
         Verdict::Refused(refusal) | Verdict::Single(Item::Unusable(refusal)) => refused(refusal),
@@ -188,6 +217,7 @@ fn status_label(status: StatusCode) -> &'static str {
     match status.as_u16() {
         200 => "200",
         400 => "400",
+        401 => "401",
         408 => "408",
         413 => "413",
         503 => "503",

@@ -54,6 +54,13 @@ pub enum Message<'a> {
         /// The oldest position that is still there; null when the log is empty.
         oldest: Option<String>,
     },
+    /// Last on a stream that ends for a reason of its client's: the same request would be refused now.
+    SessionEnded {
+        /// RFC 3339.
+        timestamp: String,
+        /// Why.
+        reason: EndReason,
+    },
     /// The replay has ended; what follows is live.
     CaughtUp {
         /// RFC 3339.
@@ -61,6 +68,26 @@ pub enum Message<'a> {
         /// How many entries were sent again.
         replayed: u64,
     },
+}
+
+/// Why a client's stream was ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndReason {
+    /// The token that opened it is no longer good.
+    TokenExpired,
+    /// Its user was removed.
+    UserRemoved,
+}
+
+impl EndReason {
+    /// As it is sent and counted.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::TokenExpired => "token_expired",
+            Self::UserRemoved => "user_removed",
+        }
+    }
 }
 
 /// What a `screening_update` carries.

@@ -12,6 +12,7 @@ const MOST_PATIENCE_MS = 600_000;
 const PATIENCE_IN_GAPS = 2.5;
 const MESSAGE_TYPES = [
   "connection_established", "heartbeat", "zone_port_notification", "screening_update", "replay_gap", "caught_up",
+  "session_ended",
 ];
 const GAP_REASONS = {
   unknown_id: "The server does not know the last position of this page",

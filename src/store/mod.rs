@@ -6,8 +6,9 @@
 pub mod embedded;
 pub mod mongo;
 mod outcome;
+pub mod transfer;
 
-use std::sync::Arc;
+use std::{ops::RangeInclusive, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -66,6 +67,38 @@ pub enum Write {
         /// At most so many.
         limit: usize,
     },
+    /// Takes a body in again that is a dead letter, or holds it: what [`Receive`] does, and that letter goes. Nothing at all where the
+    /// letter is gone already, so that no body is taken in twice.
+    Retry {
+        /// The dead letter.
+        seq: i64,
+        /// Its body and what was read from it now.
+        receive: Receive,
+    },
+    /// Removes dead letters, the oldest of these first.
+    Discard {
+        /// Which of them.
+        letters: RangeInclusive<i64>,
+        /// At most so many.
+        limit: usize,
+    },
+    /// Removes the oldest dead letters until there are no more than so many, of bodies with no more bytes than this. A body that
+    /// several came in counts once.
+    BoundDeadLetters {
+        /// The most letters.
+        letters: usize,
+        /// The most bytes of their bodies.
+        bytes: usize,
+        /// At most so many are removed.
+        limit: usize,
+    },
+    /// Lets a user in, or no longer; only looked at where `auth.mode` is "store".
+    SetUser {
+        /// The user id.
+        user: Arc<str>,
+        /// Whether it is known from now on.
+        known: bool,
+    },
     /// Writes what changes nothing: whether it can be made durable tells whether the store takes writes again.
     Probe,
 }
@@ -74,10 +107,16 @@ impl Write {
     /// Bytes that it brings along, about.
     pub fn bytes(&self) -> usize {
         match self {
-            Self::Receive(receive) => {
+            Self::Receive(receive) | Self::Retry { receive, .. } => {
                 receive.raw.len() + receive.notifications.iter().map(|new| new.payload.len()).sum::<usize>()
             }
-            Self::Settle { .. } | Self::ReleaseOverdue { .. } | Self::Prune { .. } | Self::Probe => 0,
+            Self::SetUser { user, .. } => user.len(),
+            Self::Settle { .. }
+            | Self::ReleaseOverdue { .. }
+            | Self::Prune { .. }
+            | Self::Discard { .. }
+            | Self::BoundDeadLetters { .. }
+            | Self::Probe => 0,
         }
     }
 }
@@ -139,6 +178,12 @@ pub enum Written {
     Released(usize),
     /// How many entries and dead letters were removed; `limit` means that there may be more.
     Pruned(usize),
+    /// One for each of its notifications, in order; none where the dead letter was gone.
+    Retried(Option<Vec<Kept>>),
+    /// How many dead letters were removed; `limit` means that there may be more.
+    Discarded(usize),
+    /// Whether that changed anything.
+    UserSet(bool),
     /// It is durable.
     Probed,
     /// Nothing, and why: this write fails by itself, now and when it is tried again. The others of its commit stand.
@@ -174,6 +219,15 @@ pub struct Span {
     pub oldest: Option<Position>,
     /// The last committed entry.
     pub newest: Option<Position>,
+}
+
+/// The users that the store knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Users {
+    /// [`Store::users_version`], not later than when they were read.
+    pub version: u64,
+    /// Their ids, ascending.
+    pub ids: Vec<Arc<str>>,
 }
 
 /// Who takes screenings: one screener, from its start to its end.
@@ -240,6 +294,20 @@ pub struct DeadLetter {
     pub body_bytes: u64,
 }
 
+/// The longest user id, bytes.
+pub const MAX_USER_ID: usize = 1024;
+
+/// What is kept as a user id can be compared, listed and written on a command line. The reason of a refusal goes on behind "a user id".
+pub fn check_user(user: &str) -> Result<(), &'static str> {
+    if user.is_empty() || user.len() > MAX_USER_ID {
+        return Err("has 1 to 1024 bytes");
+    }
+    if user.trim() != user || user.contains(char::is_control) {
+        return Err("has no blanks around it and no control characters in it");
+    }
+    Ok(())
+}
+
 /// Why a store did not do what it was asked.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
@@ -258,6 +326,14 @@ pub enum StoreError {
         found: i64,
         /// What this build knows.
         known: i64,
+    },
+    /// An import into it was begun and is not whole yet.
+    #[error(
+        "the import into {store} is not finished; run `lookout import` with the whole file again, or begin anew in an empty store"
+    )]
+    Unfinished {
+        /// Its file or database.
+        store: String,
     },
     /// No room on the disk.
     #[error("the store is full: {0}")]
@@ -297,8 +373,17 @@ pub trait Store: Send + Sync + 'static {
     /// itself as soon as another asks.
     fn take_screenings(&self, claimant: Claimant, limit: usize) -> BoxFuture<'static, Result<Vec<OpenScreening>, StoreError>>;
 
+    /// Every user.
+    fn users(&self) -> BoxFuture<'static, Result<Users, StoreError>>;
+
+    /// A number that is another one after users were added or removed, asked from the store where others write to it too.
+    fn users_version(&self) -> BoxFuture<'static, Result<u64, StoreError>>;
+
     /// Dead letters, newest first.
     fn dead_letters(&self, limit: usize) -> BoxFuture<'static, Result<Vec<DeadLetter>, StoreError>>;
+
+    /// One dead letter and the exact body that it came in.
+    fn dead_letter(&self, seq: i64) -> BoxFuture<'static, Result<Option<(DeadLetter, Bytes)>, StoreError>>;
 
     /// Finishes what was begun and closes. Calls behind it fail with [`StoreError::Unavailable`].
     fn close(&self) -> BoxFuture<'static, ()>;

@@ -13,3 +13,4 @@ mod stage;
 #[path = "../hub/support/mod.rs"]
 mod support;
 mod trouble;
+mod users;

@@ -1,6 +1,6 @@
 //! The admin listener: what an operator and his machines ask.
 
-use crate::support::{Hub, Setup, USER, event};
+use crate::support::{Client, Hub, Setup, USER, event};
 
 #[test]
 fn health_and_readiness_are_json_and_nothing_else_is_there() {
@@ -79,4 +79,63 @@ fn replayed_entries_are_counted() {
     hub.post_kept(event("test_user|false", "b"));
     hub.stream(USER).after(&start).connect().notifications(2);
     hub.wait_for_metric("lookout_replayed_entries_total", 2.0);
+}
+
+#[test]
+fn a_name_that_a_page_could_take_over_is_not_answered() {
+    let hub = Setup::new().with(|config| config.admin.allowed_hosts = vec!["node-1.internal".into()]).start();
+    let ask = |host: &str, path| {
+        let mut client = Client::connect(hub.admin).unwrap();
+        client.send(format!("GET {path} HTTP/1.1\r\n{host}\r\n").as_bytes()).unwrap();
+        client.answer(false).unwrap()
+    };
+    for host in ["127.0.0.1", "localhost:8001", "[::1]:8001", "NODE-1.internal:8001"] {
+        assert_eq!(ask(&format!("Host: {host}\r\n"), "/healthz").status(), 200, "{host}");
+    }
+    for host in
+        ["evil.example", "evil.example:8001", "127.0.0.1.evil.example", "localhost.evil.example", "", "localhost@evil.example"]
+    {
+        for path in ["/metrics", "/dead-letters", "/nothing"] {
+            let refused = ask(&format!("Host: {host}\r\n"), path);
+            // What is no host at all is refused before anybody looks at it.
+            assert!(matches!(refused.status(), 400 | 403), "{host}: {}", refused.status());
+        }
+    }
+    assert_eq!(ask("Host: evil.example\r\n", "/metrics").assert_error(403)["error"], "unknown_host");
+}
+
+#[test]
+fn what_changes_something_needs_a_header_that_no_form_can_set() {
+    let hub = Hub::start();
+    hub.post("not an event").assert_error(400);
+    let ask = |method, path, headers: &[(&str, &str)]| hub.ask_admin(method, path, headers);
+    for headers in [
+        &[][..],
+        &[("Content-Type", "text/plain")],
+        &[("Content-Type", "application/x-www-form-urlencoded")],
+        &[("Content-Type", "text/plain; application/json")],
+        &[("X-Lookout-Admin", "0")],
+    ] {
+        for (method, path) in [("POST", "/dead-letters/1/retry"), ("DELETE", "/dead-letters/1"), ("DELETE", "/dead-letters")] {
+            assert_eq!(ask(method, path, headers).assert_error(403)["error"], "admin_header_missing", "{method} {headers:?}");
+        }
+    }
+    assert_eq!(ask("GET", "/dead-letters", &[]).assert_success()["count"], 1, "nothing was changed");
+    ask("POST", "/dead-letters/1/retry", &[("Content-Type", "application/json; charset=utf-8")]).assert_error(400);
+    ask("DELETE", "/dead-letters/1", &[("X-Lookout-Admin", "1")]).assert_success();
+}
+
+#[test]
+fn no_page_is_given_leave_to_ask() {
+    let hub = Hub::start();
+    let preflight = [
+        ("Origin", "https://evil.example"),
+        ("Access-Control-Request-Method", "DELETE"),
+        ("Access-Control-Request-Headers", "x-lookout-admin"),
+    ];
+    for (method, headers) in [("OPTIONS", &preflight[..]), ("GET", &preflight[..1])] {
+        let answer = hub.ask_admin(method, "/dead-letters", headers);
+        assert_eq!(answer.head.header("access-control-allow-origin"), None, "{method}");
+        assert_eq!(answer.head.header("access-control-allow-headers"), None, "{method}");
+    }
 }

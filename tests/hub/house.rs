@@ -75,6 +75,7 @@ fn arrows_between_modules_point_down_only() {
             "notification" => leaves.to_vec(),
             "screening" | "store" | "cluster" | "sanitize" | "metrics" | "logging" => domain,
             "actors" => middle,
+            "commands" => [&domain[..], &["store"]].concat(),
             "http" => actors.into_iter().chain(["pages"]).collect(),
             "app" | "shutdown" => [&http[..], &["app"]].concat(),
             other => panic!("src/{other} has no place in the picture"),

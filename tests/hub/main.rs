@@ -5,11 +5,15 @@
 mod support;
 
 mod admin;
+mod asking;
+mod check;
 mod crash;
+mod dead_letters;
 mod deploy;
 mod history;
 mod hostile;
 mod house;
+mod jwt;
 mod limits;
 mod overflow;
 mod page;
@@ -17,7 +21,15 @@ mod payloads;
 mod rebuild;
 mod replay;
 mod screening;
+mod secrets;
+#[cfg(feature = "server-tests")]
+#[path = "../servers/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "not every target needs every server")]
+mod servers;
+mod signature;
 mod stop;
 mod stream;
 mod strictness;
+mod transfer;
+mod users;
 mod webhook;

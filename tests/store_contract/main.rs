@@ -11,6 +11,7 @@
 mod contract;
 mod embedded;
 mod history;
+mod letters;
 mod model;
 #[cfg(feature = "server-tests")]
 mod mongo;
@@ -20,7 +21,9 @@ mod prune;
 #[allow(dead_code, unused_imports, reason = "not every target needs every server")]
 mod servers;
 mod story;
+mod transfer;
 mod trouble;
+mod users;
 
 /// One test for each clause of the contract.
 macro_rules! contract {
@@ -71,6 +74,12 @@ macro_rules! every_clause {
                 an_owner_sees_only_their_own
                 updates_are_no_rows_of_history_but_their_results_are_shown
                 a_notification_is_found_when_released_and_not_before;
+            letters:
+                a_dead_letter_is_shown_with_the_exact_body_that_it_came_in
+                a_letter_that_is_taken_in_again_goes_in_the_same_commit_and_once
+                a_letter_stays_where_taking_it_in_again_is_refused
+                letters_are_discarded_by_their_numbers_the_oldest_first
+                the_oldest_letters_beyond_the_bounds_go;
             prune:
                 the_oldest_go_first_and_the_rest_stays_dense
                 the_newest_entry_always_stays
@@ -81,6 +90,9 @@ macro_rules! every_clause {
                 a_write_that_is_refused_leaves_nothing_and_costs_no_other
                 a_payload_that_cannot_be_read_goes_out_as_it_is_and_its_result_follows
                 pages_and_releases_end_at_their_bytes_and_take_one_entry_of_any_size;
+            users:
+                users_are_known_once_until_they_are_removed
+                the_version_of_users_is_another_one_after_each_change;
         }
     };
 }

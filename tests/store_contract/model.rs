@@ -1,6 +1,6 @@
 //! The contract as a few vectors, and the property that a store does what they do.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use lookout::{
     notification::{
@@ -14,21 +14,27 @@ use lookout::{
 use proptest::{collection::vec, option, prelude::*, test_runner::TestRunner};
 use serde_json::{Value, json};
 
-use crate::story::*;
+use crate::{
+    story::*,
+    users::{set_user, users},
+};
 
 const OWNERS: [&str; 2] = ["a", "b|c"];
 
 /// A write without the ids and times, which the sequence gives.
 #[derive(Debug, Clone)]
-enum Step {
-    Receive(Vec<Item>, usize),
+pub enum Step {
+    Receive { items: Vec<Item>, letters: usize, raw: u8 },
     Settle(usize),
     Release { age: i64, limit: usize },
     Prune { age: i64, limit: usize },
+    Discard { first: i64, count: i64, limit: usize },
+    Bound { letters: usize, bytes: usize, limit: usize },
+    User(usize, bool),
 }
 
 #[derive(Debug, Clone)]
-struct Item {
+pub struct Item {
     owner: Option<usize>,
     delivery: Option<u8>,
     fact: Option<u8>,
@@ -43,10 +49,13 @@ fn item() -> impl Strategy<Value = Item> {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        4 => (vec(item(), 0..4), 0..2usize).prop_map(|(items, letters)| Step::Receive(items, letters)),
+        4 => (vec(item(), 0..4), 0..3usize, 0..3u8).prop_map(|(items, letters, raw)| Step::Receive { items, letters, raw }),
         4 => (0..40usize).prop_map(Step::Settle),
         2 => (0..4i64, 0..4usize).prop_map(|(age, limit)| Step::Release { age, limit }),
         1 => (0..9i64, 0..9usize).prop_map(|(age, limit)| Step::Prune { age, limit }),
+        1 => (0..9i64, 0..4i64, 0..4usize).prop_map(|(first, count, limit)| Step::Discard { first, count, limit }),
+        1 => (0..6usize, 0..9usize, 0..4usize).prop_map(|(letters, bytes, limit)| Step::Bound { letters, bytes, limit }),
+        1 => (0..2usize, any::<bool>()).prop_map(|(user, known)| Step::User(user, known)),
     ]
 }
 
@@ -67,9 +76,19 @@ struct Note {
 struct Model {
     notes: Vec<Note>,
     log: Vec<(Entry, Timestamp)>,
-    letters: Vec<Timestamp>,
+    letters: Vec<Letter>,
+    users: BTreeSet<String>,
     last_n: u64,
     opened: u64,
+    buried: i64,
+    bodies: u64,
+}
+
+struct Letter {
+    seq: i64,
+    received_at: Timestamp,
+    body: u64,
+    bytes: usize,
 }
 
 impl Model {
@@ -89,7 +108,12 @@ impl Model {
     fn write(&mut self, epoch: Epoch, write: &Write) -> Written {
         match write {
             Write::Receive(receive) => {
-                self.letters.extend(receive.dead_letters.iter().map(|_| receive.received_at));
+                self.bodies += 1;
+                for _ in &receive.dead_letters {
+                    self.buried += 1;
+                    let (seq, body, bytes) = (self.buried, self.bodies, receive.raw.len());
+                    self.letters.push(Letter { seq, received_at: receive.received_at, body, bytes });
+                }
                 Written::Received(receive.notifications.iter().map(|new| self.receive(epoch, new, receive.received_at)).collect())
             }
             Write::Settle { id, at, results } => {
@@ -125,13 +149,41 @@ impl Model {
                     pruned += 1;
                 }
                 while pruned < *limit
-                    && let Some(oldest) = (0..self.letters.len()).min_by_key(|i| self.letters[*i])
-                    && self.letters[oldest] < *before
+                    && let Some(oldest) = (0..self.letters.len()).min_by_key(|i| self.letters[*i].received_at)
+                    && self.letters[oldest].received_at < *before
                 {
                     self.letters.remove(oldest);
                     pruned += 1;
                 }
                 Written::Pruned(pruned)
+            }
+            Write::Discard { letters, limit } => {
+                let mut left = *limit;
+                let before = self.letters.len();
+                self.letters.retain(|letter| {
+                    let goes = left > 0 && letters.contains(&letter.seq);
+                    left -= usize::from(goes);
+                    !goes
+                });
+                Written::Discarded(before - self.letters.len())
+            }
+            Write::BoundDeadLetters { letters, bytes, limit } => {
+                let too_many = |held: &[Letter]| {
+                    let mut bodies: Vec<_> = held.iter().map(|letter| (letter.body, letter.bytes)).collect();
+                    bodies.dedup();
+                    held.len() > *letters || bodies.iter().map(|(_, bytes)| bytes).sum::<usize>() > *bytes
+                };
+                let mut discarded = 0;
+                while discarded < *limit && too_many(&self.letters) {
+                    self.letters.remove(0);
+                    discarded += 1;
+                }
+                Written::Discarded(discarded)
+            }
+            Write::Retry { .. } => unreachable!("no step is one"),
+            Write::SetUser { user, known } => {
+                let user = user.to_string();
+                Written::UserSet(if *known { self.users.insert(user) } else { self.users.remove(&user) })
             }
             Write::Probe => Written::Probed,
         }
@@ -216,8 +268,8 @@ impl Model {
 /// Gives steps their ids and times.
 fn writes(steps: &[Step], second: i64, next: &mut u32) -> Vec<Write> {
     let mut write = |step: &Step| match step {
-        Step::Receive(items, letters) => Write::Receive(Receive {
-            raw: "raw".into(),
+        Step::Receive { items, letters, raw } => Write::Receive(Receive {
+            raw: vec![0xff, *raw].into(),
             received_at: at(second),
             notifications: items.iter().map(|item| new(item, next)).collect(),
             dead_letters: (0..*letters).map(|_| letter("bad")).collect(),
@@ -225,6 +277,9 @@ fn writes(steps: &[Step], second: i64, next: &mut u32) -> Vec<Write> {
         Step::Settle(number) => settle(*number as u32, second, "done"),
         Step::Release { age, limit } => release(second - age, second, *limit),
         Step::Prune { age, limit } => prune(second - age, *limit),
+        Step::Discard { first, count, limit } => Write::Discard { letters: *first..=first + count, limit: *limit },
+        Step::Bound { letters, bytes, limit } => Write::BoundDeadLetters { letters: *letters, bytes: *bytes, limit: *limit },
+        Step::User(user, known) => set_user(OWNERS[*user], *known),
     };
     steps.iter().map(&mut write).collect()
 }
@@ -268,7 +323,8 @@ async fn the_store_shows_the_model(store: &Arc<dyn Store>, model: &Model) {
     let seen = |open: OpenScreening| (open.id, open.received_at, open.subject.imo.unwrap().parse().unwrap());
     assert_eq!(open.into_iter().map(seen).collect::<Vec<_>>(), model.open());
     let letters: Vec<_> = store.dead_letters(1_000).await.unwrap().iter().rev().map(|letter| letter.received_at).collect();
-    assert_eq!(letters, model.letters);
+    assert_eq!(letters, model.letters.iter().map(|letter| letter.received_at).collect::<Vec<_>>());
+    assert_eq!(users(store).await, model.users.iter().cloned().collect::<Vec<_>>());
 }
 
 /// All pages of two, by the cursor that a client would use.
@@ -285,30 +341,58 @@ async fn pages(store: &Arc<dyn Store>, owner: Option<&str>, mut from: From, next
     }
 }
 
-/// Several commits, each a little later or with the clock set back, over a store that may be reopened between any two.
+/// Some writes, how many seconds after the ones before (the clock may be set back), and whether the store is opened again behind them.
+pub type Commits = Vec<(Vec<Step>, i64, bool)>;
+
+/// Several commits.
+pub fn commits() -> impl Strategy<Value = Commits> {
+    vec((vec(step(), 1..5), -1..3i64, prop::bool::weighted(0.1)), 1..16)
+}
+
+/// What has happened to a store, which may move to another place meanwhile.
+#[derive(Default)]
+pub struct Life {
+    model: Model,
+    second: i64,
+    next: u32,
+}
+
+impl Life {
+    /// Commits, each of which must do what it does to the model.
+    pub async fn goes_on(&mut self, place: &dyn Place, mut store: Arc<dyn Store>, commits: Commits) -> Arc<dyn Store> {
+        for (steps, pause, reopened) in commits {
+            self.second += pause;
+            let writes = writes(&steps, self.second, &mut self.next);
+            let expected = self.model.commit(store.span().epoch, &writes);
+            let done = commit(&store, writes).await;
+            assert_eq!(done.written, expected.written);
+            assert_eq!(done.entries, expected.entries);
+            assert_eq!(done.screenings_opened, expected.screenings_opened);
+            if reopened {
+                store.close().await;
+                store = place.open().await;
+            }
+        }
+        store
+    }
+
+    /// Everything that can be asked is answered as by the model.
+    pub async fn is_shown_by(&self, store: &Arc<dyn Store>) {
+        the_store_shows_the_model(store, &self.model).await;
+    }
+}
+
+/// Several commits over a store that may be reopened between any two.
 pub fn any_sequence_of_writes_gives_what_the_model_says<P: Place>(place: impl Fn() -> P) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let commits = vec((vec(step(), 1..5), -1..3i64, prop::bool::weighted(0.1)), 1..16);
     let mut runner = TestRunner::new(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() });
-    let outcome = runner.run(&commits, |commits| {
+    let outcome = runner.run(&commits(), |commits| {
         let place = place();
         runtime.block_on(async {
-            let mut store = place.open().await;
-            let (mut model, mut second, mut next) = (Model::default(), 10, 0);
-            for (steps, pause, reopened) in commits {
-                second += pause;
-                let writes = writes(&steps, second, &mut next);
-                let expected = model.commit(store.span().epoch, &writes);
-                let done = commit(&store, writes).await;
-                assert_eq!(done.written, expected.written);
-                assert_eq!(done.entries, expected.entries);
-                assert_eq!(done.screenings_opened, expected.screenings_opened);
-                if reopened {
-                    store.close().await;
-                    store = place.open().await;
-                }
-            }
-            the_store_shows_the_model(&store, &model).await;
+            let mut life = Life::default();
+            let store = place.open().await;
+            let store = life.goes_on(&place, store, commits).await;
+            life.is_shown_by(&store).await;
             store.close().await;
         });
         Ok(())

@@ -15,13 +15,17 @@ use lookout::{
 };
 use mongodb::bson::{Document, doc};
 
-use crate::{servers::Mongod, story::*};
+use crate::{
+    servers::Mongod,
+    story::*,
+    users::{set_user, users},
+};
 
 /// A database of its own in a server that the tests of this process share for as long as one of them runs.
 pub struct Database {
     server: Arc<Mutex<Mongod>>,
     name: String,
-    cluster: Cluster,
+    pub cluster: Cluster,
 }
 
 impl Database {
@@ -99,6 +103,32 @@ async fn what_another_node_commits_is_seen_at_the_next_look() {
 }
 
 #[tokio::test]
+async fn users_that_another_node_adds_and_removes_are_told_by_their_version() {
+    let place = Database::new();
+    let (here, there) = (place.node().await, place.node().await);
+    let before = here.users_version().await.unwrap();
+    commit(&there, vec![set_user("ana", true), set_user("ben", true)]).await;
+    let added = here.users_version().await.unwrap();
+    assert_ne!(added, before);
+    assert_eq!(users(&here).await, ["ana", "ben"]);
+    commit(&there, vec![set_user("ana", false)]).await;
+    assert_ne!(here.users_version().await.unwrap(), added);
+    assert_eq!(users(&here).await, ["ben"]);
+}
+
+#[tokio::test]
+async fn a_log_from_before_there_were_users_takes_them() {
+    let place = Database::new();
+    place.node().await.close().await;
+    let client = mongodb::Client::with_uri_str(place.config().uri.expose()).await.unwrap();
+    let meta = client.database(&place.name).collection::<Document>("meta");
+    meta.update_one(doc! {}, doc! { "$unset": { "users": "" } }).await.unwrap();
+    let store = place.node().await;
+    commit(&store, vec![set_user("ana", true)]).await;
+    assert_eq!((store.users_version().await.unwrap(), users(&store).await), (1, vec!["ana".to_owned()]));
+}
+
+#[tokio::test]
 async fn a_screening_is_taken_once_until_its_claimant_is_dead_or_gone() {
     let mut place = Database::new();
     place.cluster.take_over_after = Duration::from_secs(3_600);
@@ -153,7 +183,8 @@ async fn a_server_without_a_replica_set_is_refused() {
 
 #[tokio::test]
 async fn what_no_document_can_hold_is_refused_alone() {
-    let store = Database::new().node().await;
+    let place = Database::new();
+    let store = place.node().await;
     let large = Write::Receive(Receive {
         raw: vec![b'r'; 16 << 20].into(),
         received_at: at(1),

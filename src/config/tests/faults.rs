@@ -19,6 +19,21 @@ fn a_value_that_a_key_cannot_have_is_refused_by_name() {
         ("ingest.max_in_flight", "0", "must be 1 to 65536, is 0"),
         ("ingest.body_timeout", "'0s'", "must be 1ms to 1h, is 0s"),
         ("ingest.answer_timeout", "'0s'", "must be 1ms to 1h, is 0s"),
+        (
+            "ingest.signature.scheme",
+            "'hmac'",
+            "must be one of \"none\", \"standard-webhooks\", \"hmac-sha256\", \"token\", is \"hmac\"",
+        ),
+        ("ingest.signature.secrets", "['a', ' b']", "entry 2 must not be empty or have blanks around it"),
+        ("ingest.signature.secrets", "['']", "entry 1 must not be empty"),
+        (
+            "ingest.signature.secrets",
+            "['1','2','3','4','5','6','7','8','9','a','b','c','d','e','f','g','h']",
+            "must be 16 at most, are 17",
+        ),
+        ("ingest.signature.header", "'X Signature'", "must be the name of a header"),
+        ("ingest.signature.encoding", "'base32'", "must be one of \"hex\", \"base64\""),
+        ("ingest.signature.tolerance", "'0s'", "must be 1s to 1day, is 0s"),
         ("stream.max_connections", "0", "must be 1 to 1000000, is 0"),
         ("stream.max_connections_per_user", "1000001", "must be 0 to 1000000"),
         ("stream.queue_size", "0", "must be 1 to 65536, is 0"),
@@ -32,9 +47,24 @@ fn a_value_that_a_key_cannot_have_is_refused_by_name() {
         ("stream.max_lifetime", "'never'", "\"off\" is none"),
         ("stream.retry", "'0s'", "must be 1ms to 1h, is 0s"),
         ("stream.audience", "'nobody'", "must be one of \"everyone\", \"owner\", is \"nobody\""),
-        ("auth.mode", "'jwt'", "must be one of \"list\", \"open\", is \"jwt\""),
+        ("auth.mode", "'none'", "must be one of \"list\", \"store\", \"jwt\", \"http\", \"open\", is \"none\""),
         ("auth.users", "['a', ' b']", "blanks around it, has \" b\""),
         ("auth.users", "['']", "has \"\""),
+        ("auth.url", "'auth.example.com'", "must be a URL such as"),
+        ("auth.url", "'ftp://auth.example.com'", "must be a URL such as"),
+        ("auth.url", "'https://user:s3cret@auth.example.com'", "without a user name in it"),
+        ("auth.timeout", "'0s'", "must be 1ms to 1m, is 0s"),
+        ("auth.cache_for", "'2h'", "must be 0s to 1h, is 2h"),
+        ("auth.cache_size", "0", "must be 1 to 1000000, is 0"),
+        ("auth.jwt_jwks", "'http://auth.example.com/jwks'", "must be an https URL"),
+        ("auth.jwt_jwks", "'ftp://127.0.0.1/jwks'", "must be a URL such as"),
+        ("auth.jwt_refresh", "'9s'", "must be 10s to 1day, is 9s"),
+        ("auth.jwt_algorithms", "['none']", "must be one of \"HS256\", \"RS256\", \"ES256\", \"EdDSA\", is \"none\""),
+        ("auth.jwt_algorithms", "[]", "must not be empty"),
+        ("auth.jwt_audience", "['']", "must not be empty"),
+        ("auth.jwt_issuer", "[' a']", "blanks around it"),
+        ("auth.jwt_leeway", "'2h'", "must be 0s to 1h, is 2h"),
+        ("auth.jwt_cookie", "'a b'", "must be the name of a cookie, is \"a b\""),
         ("cors.allowed_origins", "['dash.example.com']", "it has no scheme"),
         ("screening.provider", "'List'", "must be one of \"list\", \"none\""),
         ("screening.lists", "['']", "must not be empty"),
@@ -51,6 +81,9 @@ fn a_value_that_a_key_cannot_have_is_refused_by_name() {
         ("store.select_timeout", "'0s'", "must be 1ms to 1h, is 0s"),
         ("store.timeout", "'0s'", "must be 1ms to 1h, is 0s"),
         ("store.path", "''", "must name a file"),
+        ("store.max_dead_letters", "0", "must be 1 to 100000, is 0"),
+        ("store.max_dead_letter_bytes", "0", "must be 1.0 MiB to 1.0 TiB, is 0 B"),
+        ("admin.allowed_hosts", "['Node:8001']", "must be a lower-case host name without a port"),
         ("store.retention", "'0s'", "must be 1ms to 100years, is 0s; \"forever\" is none"),
         ("store.read_connections", "0", "must be 1 to 64, is 0"),
         ("store.max_commit", "0", "must be 1 to 100000, is 0"),
@@ -94,6 +127,12 @@ fn values_at_their_bounds_are_taken() {
         ("screening.deliver_within", "'10m'"),
         ("screening.max_list_age", "'1year'"),
         ("mailbox.session", "65536"),
+        ("auth.cache_for", "'0s'"),
+        ("auth.url", "'http://auth:8080/check?key=1'"),
+        ("auth.jwt_jwks", "'https://auth.example.com/jwks'"),
+        ("auth.jwt_jwks", "'http://[::1]:1/jwks'"),
+        ("auth.jwt_jwks", "'http://localhost/jwks'"),
+        ("auth.jwt_cookie", "'__Host-token'"),
     ] {
         assert!(load(&one_key(key, value), &[]).is_ok(), "{key} = {value}");
     }
@@ -101,7 +140,14 @@ fn values_at_their_bounds_are_taken() {
 
 #[test]
 fn combinations_that_cannot_work_are_refused_by_both_names() {
-    let table: [(&str, &[&str]); 14] = [
+    let table: [(&str, &[&str]); 24] = [
+        ("[auth]\nmode = 'jwt'", &["auth.mode", "auth.jwt_key", "auth.jwt_jwks"]),
+        ("[auth]\nmode = 'jwt'\njwt_key = 'key.pem'\njwt_jwks = 'set.json'", &["auth.mode", "auth.jwt_key", "auth.jwt_jwks"]),
+        (
+            "[auth]\nmode = 'jwt'\njwt_jwks = 'https://a.example/jwks'\njwt_algorithms = ['HS256']",
+            &["auth.jwt_jwks", "auth.jwt_algorithms"],
+        ),
+        ("[auth]\nmode = 'http'", &["auth.mode", "auth.url"]),
         ("[stream]\nheartbeat_interval = '300s'", &["stream.heartbeat_interval", "stream.connection_timeout"]),
         ("[stream]\nstall_timeout = '301s'", &["stream.stall_timeout", "stream.connection_timeout"]),
         ("[screening]\ndeliver_within = '11m'", &["screening.deliver_within", "screening.give_up_after"]),
@@ -110,10 +156,22 @@ fn combinations_that_cannot_work_are_refused_by_both_names() {
         ("[cors]\nallowed_origins = ['*', 'https://a.example']", &["cors.allowed_origins"]),
         ("[auth]\nmode = 'open'\n[server]\nbind = '0.0.0.0:80'", &["auth.mode", "server.bind"]),
         ("[auth]\nmode = 'open'\n[ingest]\nbind = '[::]:80'", &["auth.mode", "ingest.bind"]),
-        ("[auth]\nmode = 'open'\n[admin]\nbind = '10.0.0.1:80'", &["auth.mode", "admin.bind"]),
+        ("[auth]\nmode = 'open'\n[admin]\nbind = '10.0.0.1:80'\nallow_remote = true", &["auth.mode", "admin.bind"]),
+        ("[admin]\nbind = '10.0.0.1:80'", &["admin.bind", "admin.allow_remote"]),
+        ("[ingest.signature]\nscheme = 'token'\nheader = 'X-Token'", &["ingest.signature.scheme", "ingest.signature.secrets"]),
+        ("[ingest.signature]\nsecrets = ['s3cret']", &["ingest.signature.scheme", "ingest.signature.secrets"]),
+        ("[ingest.signature]\nscheme = 'token'\nsecrets = ['s3cret']", &["ingest.signature.scheme", "ingest.signature.header"]),
+        (
+            "[ingest.signature]\nscheme = 'hmac-sha256'\nsecrets = ['s3cret']",
+            &["ingest.signature.scheme", "ingest.signature.header"],
+        ),
+        (
+            "[ingest.signature]\nscheme = 'standard-webhooks'\nsecrets = ['s3cret']",
+            &["ingest.signature.scheme", "ingest.signature.secrets"],
+        ),
         ("[admin]\nbind = '127.0.0.1:8000'", &["server.bind", "admin.bind"]),
-        ("[admin]\nbind = '0.0.0.0:8000'", &["server.bind", "admin.bind"]),
-        ("[admin]\nbind = '[::]:8000'", &["server.bind", "admin.bind"]),
+        ("[admin]\nbind = '0.0.0.0:8000'\nallow_remote = true", &["server.bind", "admin.bind"]),
+        ("[admin]\nbind = '[::]:8000'\nallow_remote = true", &["server.bind", "admin.bind"]),
         ("[ingest]\nbind = '127.0.0.1:8000'", &["server.bind", "ingest.bind"]),
         ("[ingest]\nbind = '[::ffff:127.0.0.1]:8001'", &["admin.bind", "ingest.bind"]),
     ];
@@ -186,7 +244,11 @@ fn unknown_names_are_refused_with_what_was_meant() {
         ("[steam]\nqueue_size = 1\nretry = '1s'", "steam (lookout.toml): unknown, did you mean [stream]?"),
         ("[fleet]\nkind = 'redis'", "fleet (lookout.toml): unknown"),
         ("[stream]\nzzz = 1", "stream.zzz (lookout.toml): unknown"),
-        ("[ingest.signature]\nscheme = 'none'", "ingest.signature (lookout.toml): unknown"),
+        ("[ingest.signatures]\nscheme = 'none'", "ingest.signatures (lookout.toml): unknown, did you mean [ingest.signature]?"),
+        (
+            "[ingest.signature]\nsecret = 'x'",
+            "ingest.signature.secret (lookout.toml): unknown, did you mean ingest.signature.secrets?",
+        ),
         ("\"a\\nb\" = 1", "a\\nb (lookout.toml): unknown"),
     ] {
         assert_eq!(fault_lines(text, &[]), [line]);
@@ -196,7 +258,7 @@ fn unknown_names_are_refused_with_what_was_meant() {
         ("LOOKOUT__STREAM__QUEUE_SISE", "stream.queue_sise", meant),
         ("LOOKOUT__STEAM__QUEUE_SISE", "steam.queue_sise", meant),
         ("LOOKOUT__stream__queue_size", "stream.queue_size", meant),
-        ("LOOKOUT__INGEST__SIGNATURE__SCHEME", "ingest.signature.scheme", ""),
+        ("LOOKOUT__INGEST__SIGNATURE__SCHEMA", "ingest.signature.schema", ", did you mean LOOKOUT__INGEST__SIGNATURE__SCHEME?"),
         ("LOOKOUT__STREAM", "stream", ", did you mean LOOKOUT__CLUSTER__STREAM?"),
         ("LOOKOUT__", "", ""),
     ] {
@@ -266,6 +328,29 @@ fn a_connection_string_is_never_shown() {
     let config =
         load("[store]\nuri = 'mongodb://ana:s3cret@host'\n[cluster]\nurl = 'redis://:s3cret@host'\n", &[]).unwrap().config;
     assert!(!format!("{lines:?} {config:?}").contains("s3cret"));
+}
+
+#[test]
+fn a_secret_that_is_no_key_is_told_by_its_number_and_never_shown() {
+    for (secret, why) in [
+        ("s3cret", "secret 2 begins with neither whsec_ nor whpk_"),
+        ("whsec_s3cret!", "secret 2 is not base64 behind its prefix"),
+        ("whsec_", "secret 2 has nothing behind its prefix"),
+        ("whpk_s3cretAA", "secret 2 has not the 32 bytes of a public key"),
+        ("whsk_s3cretAA", "secret 2 is a private key"),
+    ] {
+        let secrets = format!("['whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD', '{secret}']");
+        let text = format!("[ingest.signature]\nscheme = 'standard-webhooks'\nsecrets = {secrets}\n");
+        let lines = fault_lines(&text, &[]);
+        assert!(lines.len() == 1 && lines[0].contains(why), "{secret}: {lines:?}");
+        assert!(!lines[0].contains("s3cret"), "{lines:?}");
+    }
+    let text = "[ingest.signature]\nscheme = 'token'\nheader = 'X-Token'\nsecrets = ['s3cret']\n";
+    assert!(!format!("{:?}", load(text, &[]).unwrap()).contains("s3cret"));
+    for wrong in ["'s3cret'", "[['s3cret']]", "[' s3cret']", "{ a = 's3cret' }"] {
+        let lines = fault_lines(&one_key("ingest.signature.secrets", wrong), &[]);
+        assert!(!lines.is_empty() && !lines.concat().contains("s3cret"), "{wrong}: {lines:?}");
+    }
 }
 
 #[test]

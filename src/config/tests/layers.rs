@@ -28,6 +28,13 @@ fn the_defaults_are_the_documented_ones() {
             max_in_flight: 256,
             body_timeout: secs(10),
             answer_timeout: secs(10),
+            signature: Signature {
+                scheme: SignatureScheme::None,
+                secrets: Vec::new(),
+                header: String::new(),
+                encoding: SignatureEncoding::Hex,
+                tolerance: secs(300),
+            },
         },
         stream: Stream {
             max_connections: 100,
@@ -41,7 +48,22 @@ fn the_defaults_are_the_documented_ones() {
             retry: secs(3),
             audience: Audience::Everyone,
         },
-        auth: Auth { mode: AuthMode::List, users: vec!["test_user".to_owned()] },
+        auth: Auth {
+            mode: AuthMode::List,
+            users: vec!["test_user".to_owned()],
+            url: None,
+            timeout: secs(2),
+            cache_for: secs(10),
+            cache_size: 10_000,
+            jwt_key: None,
+            jwt_jwks: None,
+            jwt_refresh: secs(300),
+            jwt_algorithms: vec![JwtAlgorithm::Hs256, JwtAlgorithm::Rs256, JwtAlgorithm::Es256, JwtAlgorithm::EdDsa],
+            jwt_audience: Vec::new(),
+            jwt_issuer: Vec::new(),
+            jwt_leeway: secs(10),
+            jwt_cookie: None,
+        },
         cors: Cors { allowed_origins: vec!["*".to_owned()], allow_credentials: false },
         screening: Screening {
             provider: Provider::List,
@@ -60,6 +82,8 @@ fn the_defaults_are_the_documented_ones() {
             database: "lookout".to_owned(),
             select_timeout: Duration::from_secs(2),
             timeout: Duration::from_secs(5),
+            max_dead_letters: 10_000,
+            max_dead_letter_bytes: 256 << 20,
             retention: None,
             read_connections: 2,
             max_commit: 1000,
@@ -72,7 +96,7 @@ fn the_defaults_are_the_documented_ones() {
             look_interval: Duration::from_millis(500),
             take_over_after: Duration::from_secs(10),
         },
-        admin: Admin { bind: ([127, 0, 0, 1], 8001).into() },
+        admin: Admin { bind: ([127, 0, 0, 1], 8001).into(), allow_remote: false, allowed_hosts: Vec::new() },
         log: Log { level: log::LevelFilter::Info, format: LogFormat::Text },
         mailbox: Mailbox {
             webhook_handler: 256,
@@ -93,11 +117,13 @@ fn the_defaults_are_the_documented_ones() {
 #[test]
 fn config_toml_has_exactly_the_fields_of_the_types() {
     let mut fields = Vec::new();
-    let mut section = String::new();
+    let (mut section, mut inner) = (String::new(), String::new());
     for line in format!("{:#?}", Config::defaults()).lines() {
         let name = line.trim_start().split(':').next().unwrap();
         match line.len() - line.trim_start().len() {
             4 if line.ends_with('{') => section = name.to_owned(),
+            8 if line.ends_with('{') => inner = name.to_owned(),
+            12 if line.contains(": ") => fields.push(format!("{section}.{inner}.{name}")),
             8 if line.contains(": ") => fields.push(format!("{section}.{name}")),
             _ => {}
         }
@@ -181,11 +207,15 @@ fn a_byte_order_mark_and_windows_line_ends_are_fine() {
 }
 
 #[test]
-fn relative_lists_are_beside_the_file_and_the_store_is_in_the_working_folder() {
+fn relative_lists_and_keys_are_beside_the_file_and_the_store_is_in_the_working_folder() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("lookout.toml");
-    fs::write(&path, "[screening]\nlists = ['ofac.csv', '/srv/uk.csv']\n[store]\npath = 'kept/lookout.db'\n").unwrap();
+    let text = "[auth]\njwt_key = 'key.pem'\njwt_jwks = 'keys/set.json'\n[screening]\nlists = ['ofac.csv', '/srv/uk.csv']\n\
+                [store]\npath = 'kept/lookout.db'\n";
+    fs::write(&path, text).unwrap();
     let config = Config::load(Some(&path), std::iter::empty()).unwrap().config;
+    assert_eq!(config.auth.jwt_key, Some(folder.path().join("key.pem")));
+    assert_eq!(config.auth.jwt_jwks, Some(Jwks::File(folder.path().join("keys/set.json"))));
     assert_eq!(config.screening.lists, [folder.path().join("ofac.csv"), "/srv/uk.csv".into()]);
     assert_eq!(config.store.path, Path::new("kept/lookout.db"));
 
@@ -240,6 +270,8 @@ proptest! {
         if let Ok(of_file) = load(&one_key(&key, &parsed.to_string()), &[]) {
             let mut of_variable = load_variables(&[(&variable(&key), &value)]).unwrap();
             of_variable.config.screening.lists.clone_from(&of_file.config.screening.lists);
+            of_variable.config.auth.jwt_key.clone_from(&of_file.config.auth.jwt_key);
+            of_variable.config.auth.jwt_jwks.clone_from(&of_file.config.auth.jwt_jwks);
             prop_assert_eq!(of_file, of_variable);
         }
     }

@@ -39,7 +39,7 @@ fn fault_lines(text: &str, variables: &[(&str, &str)]) -> Vec<String> {
 
 /// `section.key` and a TOML value as the text of a file.
 fn one_key(key: &str, value: &str) -> String {
-    let (section, word) = key.split_once('.').unwrap();
+    let (section, word) = key.rsplit_once('.').unwrap();
     format!("[{section}]\n{word} = {value}\n")
 }
 

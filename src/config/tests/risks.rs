@@ -28,9 +28,38 @@ fn each_risk_is_told() {
             &["auth.mode"],
         ),
         ("[ingest]\nbind = '10.0.0.1:8002'", &["ingest.bind is not on loopback and webhooks are not signed"]),
-        ("[admin]\nbind = '0.0.0.0:8001'", &["admin.bind"]),
+        (
+            "[ingest]\nbind = '10.0.0.1:8002'\nsignature = { scheme = 'token', header = 'X-Token', secrets = ['twenty-four bytes of text'] }",
+            &[],
+        ),
+        ("[admin]\nbind = '0.0.0.0:8001'\nallow_remote = true", &["admin.bind is not on loopback"]),
+        ("[stream]\nheartbeat_interval = '60s'", &[]),
+        ("[stream]\nheartbeat_interval = '61s'", &["stream.heartbeat_interval is over 60 s"]),
+        (
+            "[store]\nkind = 'mongodb'\nuri = 'mongodb://ana:s3cret@db.internal'",
+            &["store.uri leads to another machine without TLS"],
+        ),
+        ("[store]\nkind = 'mongodb'\nuri = 'mongodb://ana:s3cret@db.internal/?tls=true'", &[]),
+        ("[store]\nuri = 'mongodb://db.internal'", &[]),
+        (
+            "[store]\nkind = 'mongodb'\n[cluster]\nkind = 'redis'\nurl = 'redis://:s3cret@bus.internal'",
+            &["cluster.url leads to another machine"],
+        ),
+        ("[cluster]\nurl = 'redis://bus.internal'", &[]),
         ("[auth]\nusers = []", &["auth.users is empty"]),
         ("[auth]\nusers = []\nmode = 'open'", &[]),
+        ("[auth]\nmode = 'store'", &[]),
+        (
+            "[auth]\nmode = 'store'\n[server]\nbind = '0.0.0.0:8000'\n[cors]\nallowed_origins = []\n[stream]\naudience = 'owner'\n[ingest]\nbind = '127.0.0.1:7'",
+            &["auth.mode is \"store\""],
+        ),
+        ("[auth]\nmode = 'jwt'\njwt_key = 'key.pem'", &["auth.mode is \"jwt\" and stream.audience"]),
+        ("[auth]\nmode = 'jwt'\njwt_key = 'key.pem'\n[stream]\naudience = 'owner'", &[]),
+        (
+            "[auth]\nmode = 'http'\nurl = 'http://auth:80/'",
+            &["auth.mode is \"http\" and stream.max_lifetime", "auth.url is http"],
+        ),
+        ("[auth]\nmode = 'http'\nurl = 'http://127.0.0.1:80/'\n[stream]\nmax_lifetime = '1h'", &[]),
         ("[store]\nretention = '3d'", &["store.retention is below 4 days"]),
         ("[store]\nretention = '4d'", &[]),
         ("[ingest]\nmax_body = '8MiB'", &[]),
@@ -42,6 +71,7 @@ fn each_risk_is_told() {
             assert!(warning.starts_with(start), "{text}: {found:#?}");
         }
     }
+    assert!(!format!("{:?}", warnings("[store]\nkind = 'mongodb'\nuri = 'mongodb://ana:s3cret@db.internal'")).contains("s3cret"));
     let unread = warnings("[screening]\nprovider = 'none'\nlists = ['sdn.csv']");
     assert!(unread.len() == 1 && unread[0].starts_with("screening.provider is \"none\""), "{unread:?}");
 }
@@ -52,4 +82,25 @@ fn a_variable_with_single_underscores_is_told_not_dropped_in_silence() {
     assert_eq!(loaded.config.stream.queue_size, 50);
     assert_eq!(loaded.warnings.len(), 1);
     assert!(loaded.warnings[0].ends_with("LOOKOUT__STREAM__QUEUE_SIZE"), "{:?}", loaded.warnings);
+}
+
+#[test]
+fn a_secret_that_may_be_guessed_is_told_and_not_shown() {
+    let signed = |scheme: &str, secrets: &str| {
+        warnings(&format!("{LISTED}[ingest.signature]\nscheme = '{scheme}'\nheader = 'X-Signature'\nsecrets = ['{secrets}']"))
+    };
+    let long = "0123456789abcdefghijklmn";
+    for (scheme, secret, short) in [
+        ("token", long, false),
+        ("token", &long[1..], true),
+        ("hmac-sha256", long, false),
+        ("hmac-sha256", &long[1..], true),
+        ("standard-webhooks", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD", false),
+        ("standard-webhooks", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspo", true),
+        ("standard-webhooks", "whpk_6r44sFEidyf9ueNhz2Rg+5vkbBWaIfXSrUZlKgHH0Gg=", false),
+    ] {
+        let found = signed(scheme, secret);
+        assert_eq!(found.len(), usize::from(short), "{scheme} {secret}: {found:?}");
+        assert!(!found.concat().contains(secret));
+    }
 }

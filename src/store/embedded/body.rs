@@ -16,8 +16,9 @@ pub(super) struct Body {
 }
 
 impl Body {
-    pub(super) fn new(raw: Bytes, received_at: Timestamp) -> Self {
-        Self { raw, received_at, id: None }
+    /// `id` is its row where it is there already.
+    pub(super) fn new(raw: Bytes, received_at: Timestamp, id: Option<i64>) -> Self {
+        Self { raw, received_at, id }
     }
 
     /// The row of the body; writes it the first time.

@@ -26,7 +26,7 @@ impl StoreError {
         match self {
             Self::Full(reason) => Self::Full(format!("{path}: {reason}")),
             Self::Unavailable(reason) | Self::Refused(reason) => Self::Unavailable(format!("{path}: {reason}")),
-            named @ (Self::InUse { .. } | Self::TooNew { .. }) => named,
+            named @ (Self::InUse { .. } | Self::TooNew { .. } | Self::Unfinished { .. }) => named,
         }
     }
 }

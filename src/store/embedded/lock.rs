@@ -11,7 +11,7 @@ use crate::store::StoreError;
 /// The right to serve a store. The system takes it back when the process ends, however it ends; the file stays.
 #[derive(Debug)]
 pub(super) struct Lock {
-    _held: File,
+    held: File,
 }
 
 impl Lock {
@@ -21,10 +21,17 @@ impl Lock {
         let cannot = |error: io::Error| StoreError::Unavailable(format!("cannot lock {}: {error}", file.display()));
         let held = File::options().create(true).truncate(false).write(true).open(&file).map_err(cannot)?;
         match held.try_lock() {
-            Ok(()) => Ok(Self { _held: held }),
+            Ok(()) => Ok(Self { held }),
             Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: path.display().to_string() }),
             Err(TryLockError::Error(error)) => Err(cannot(error)),
         }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing the file would do, but for a child process that is just being started: until it runs it has the file open too.
+        let _ = self.held.unlock();
     }
 }
 
@@ -32,4 +39,21 @@ fn lock_file(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     name.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_that_is_given_back_is_free_though_a_child_that_is_being_started_has_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        let lock = Lock::take(&path).unwrap();
+        assert!(matches!(Lock::take(&path), Err(StoreError::InUse { .. })));
+        let inherited = lock.held.try_clone().unwrap();
+        drop(lock);
+        Lock::take(&path).unwrap();
+        drop(inherited);
+    }
 }

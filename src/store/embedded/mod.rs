@@ -4,7 +4,10 @@
 //! write-ahead log is synced to disk.
 
 mod body;
+mod dead_letters;
 mod error;
+mod export;
+mod import;
 mod lock;
 mod pool;
 mod prune;
@@ -19,20 +22,25 @@ mod writer;
 use std::{
     fmt,
     path::Path,
-    sync::{Arc, PoisonError, mpsc},
+    sync::{
+        Arc, PoisonError,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
 };
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 
-pub use self::reader::Reader;
 use self::{
     error::closed,
     pool::Requests,
     taken::Taken,
     writer::{Request, SharedSpan, Writer},
 };
-use super::{Claimant, Commit, DeadLetter, HistoryPage, HistoryQuery, OpenScreening, Span, Store, StoreError, Write};
+pub use self::{export::EmbeddedSource, import::EmbeddedTarget, reader::Reader};
+use super::{Claimant, Commit, DeadLetter, HistoryPage, HistoryQuery, OpenScreening, Span, Store, StoreError, Users, Write};
 use crate::{
     config,
     notification::{NotificationId, entry::Entry},
@@ -43,6 +51,7 @@ pub struct EmbeddedStore {
     writes: mpsc::Sender<Request>,
     reads: Requests,
     span: SharedSpan,
+    users_version: Arc<AtomicU64>,
     taken: Arc<Taken>,
 }
 
@@ -51,8 +60,8 @@ impl EmbeddedStore {
     pub fn open(config: &config::Store) -> Result<Arc<Self>, StoreError> {
         let open = || {
             let writer = Writer::open(&config.path, config.read_connections)?;
-            let (span, reads) = (writer.span(), writer.readers().requests());
-            Ok(Arc::new(Self { writes: writer.start()?, reads, span, taken: Arc::default() }))
+            let (span, users_version, reads) = (writer.span(), writer.users_version(), writer.readers().requests());
+            Ok(Arc::new(Self { writes: writer.start()?, reads, span, users_version, taken: Arc::default() }))
         };
         open().map_err(|error: StoreError| error.at(&config.path))
     }
@@ -103,8 +112,22 @@ impl Store for EmbeddedStore {
         Box::pin(self.reads.clone().read(move |reader| taken.take(claimant, |after| reader.open_screenings(after, limit))))
     }
 
+    fn users(&self) -> BoxFuture<'static, Result<Users, StoreError>> {
+        let version = self.users_version.load(Ordering::Acquire);
+        Box::pin(self.reads.clone().read(move |reader| Ok(Users { version, ids: reader.users()? })))
+    }
+
+    fn users_version(&self) -> BoxFuture<'static, Result<u64, StoreError>> {
+        let version = self.users_version.load(Ordering::Acquire);
+        Box::pin(async move { Ok(version) })
+    }
+
     fn dead_letters(&self, limit: usize) -> BoxFuture<'static, Result<Vec<DeadLetter>, StoreError>> {
         Box::pin(self.reads.clone().read(move |reader| reader.dead_letters(limit)))
+    }
+
+    fn dead_letter(&self, seq: i64) -> BoxFuture<'static, Result<Option<(DeadLetter, Bytes)>, StoreError>> {
+        Box::pin(self.reads.clone().read(move |reader| reader.dead_letter(seq)))
     }
 
     fn close(&self) -> BoxFuture<'static, ()> {

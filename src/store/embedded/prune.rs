@@ -81,24 +81,8 @@ impl Draft<'_> {
         std::iter::once(body).chain(retold).try_for_each(|body| self.drop_body(body))
     }
 
-    fn prune_dead_letters(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
-        let bodies = self
-            .tx
-            .prepare_cached(
-                "DELETE FROM dead_letter
-                 WHERE seq IN (SELECT seq FROM dead_letter WHERE received_at < ?1 ORDER BY received_at, seq LIMIT ?2)
-                 RETURNING body",
-            )?
-            .query_map(params![before.timestamp_millis(), rows::bound(limit)], |row| row.get(0))?
-            .collect::<Result<Vec<i64>, _>>()?;
-        for body in &bodies {
-            self.drop_body(*body)?;
-        }
-        Ok(bodies.len())
-    }
-
     /// Removes a body unless something of it is still there.
-    fn drop_body(&self, body: i64) -> Result<(), StoreError> {
+    pub(super) fn drop_body(&self, body: i64) -> Result<(), StoreError> {
         self.tx
             .prepare_cached(
                 "DELETE FROM body WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM notification WHERE body = ?1)

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     notification::{NotificationId, entry::Entry, message, position::Epoch},
-    store::{DeadLetter, From, HistoryPage, HistoryQuery, OpenScreening, PAGE_BYTES, StoreError},
+    store::{From, HistoryPage, HistoryQuery, OpenScreening, PAGE_BYTES, StoreError},
 };
 
 /// A notification's entry, as [`rows::entry_of`] reads it, and the payload of its newest update.
@@ -22,7 +22,7 @@ const WITH_UPDATE: &str = "SELECT l.n, l.tag, l.kind, l.notification, l.owner, l
 /// A store opened for reading only, for commands: a server may be running on it.
 #[derive(Debug)]
 pub struct Reader {
-    connection: Connection,
+    pub(super) connection: Connection,
     epoch: Epoch,
 }
 
@@ -135,26 +135,11 @@ impl Reader {
         Ok(open)
     }
 
-    /// The newest dead letters first, at most `limit`.
-    pub fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
-        let letters = self
-            .connection
-            .prepare_cached(
-                "SELECT d.seq, d.received_at, d.item, d.reason, d.detail, length(b.bytes)
-                 FROM dead_letter d JOIN body b ON b.id = d.body ORDER BY d.seq DESC LIMIT ?1",
-            )?
-            .query_map([bound(limit)], |row| {
-                Ok(DeadLetter {
-                    seq: row.get(0)?,
-                    received_at: time_of(row, 1)?,
-                    item: row.get::<_, Option<u32>>(2)?.map(|item| item as usize),
-                    reason: row.get(3)?,
-                    detail: row.get(4)?,
-                    body_bytes: rows::unsigned(row, 5)?,
-                })
-            })?
-            .collect::<Result<_, _>>()?;
-        Ok(letters)
+    /// Every user, ascending.
+    pub(super) fn users(&self) -> Result<Vec<Arc<str>>, StoreError> {
+        let mut statement = self.connection.prepare_cached("SELECT id FROM user ORDER BY id")?;
+        let ids = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        Ok(ids)
     }
 }
 

@@ -81,20 +81,27 @@ impl<'c> Draft<'c> {
 
     fn write(&mut self, write: &Write) -> Result<Written, StoreError> {
         match write {
-            Write::Receive(receive) => self.receive(receive).map(Written::Received),
+            Write::Receive(receive) => self.receive(receive, None).map(Written::Received),
             Write::Settle { id, at, results } => self.settle(*id, *at, results).map(Written::Settled),
             Write::ReleaseOverdue { received_before, at, results, limit } => {
                 self.release_overdue(*received_before, *at, results, *limit).map(Written::Released)
             }
             Write::Prune { before, limit } => self.prune(*before, *limit).map(Written::Pruned),
+            Write::Retry { seq, receive } => self.retry(*seq, receive).map(Written::Retried),
+            Write::Discard { letters, limit } => self.discard(*letters.start(), *letters.end(), *limit).map(Written::Discarded),
+            Write::BoundDeadLetters { letters, bytes, limit } => {
+                self.bound_dead_letters(*letters, *bytes, *limit).map(Written::Discarded)
+            }
+            Write::SetUser { user, known } => self.set_user(user, *known).map(Written::UserSet),
             Write::Probe => self.probe().map(|()| Written::Probed),
         }
     }
 
-    fn receive(&mut self, receive: &Receive) -> Result<Vec<Kept>, StoreError> {
+    /// Takes in what was read from a body, of which `known` is the row where it has one already.
+    pub(super) fn receive(&mut self, receive: &Receive, known: Option<i64>) -> Result<Vec<Kept>, StoreError> {
         let Receive { raw, received_at, notifications, dead_letters } = receive;
         let received_at = *received_at;
-        let mut body = Body::new(raw.clone(), received_at);
+        let mut body = Body::new(raw.clone(), received_at, known);
         let mut kept = Vec::with_capacity(notifications.len());
         for new in notifications {
             kept.push(match self.first_seen(new)? {
@@ -152,6 +159,11 @@ impl<'c> Draft<'c> {
             remember.execute(params![key, id.bytes()])?;
         }
         Ok(())
+    }
+
+    fn set_user(&self, user: &str, known: bool) -> Result<bool, StoreError> {
+        let change = if known { "INSERT OR IGNORE INTO user (id) VALUES (?1)" } else { "DELETE FROM user WHERE id = ?1" };
+        Ok(self.tx.prepare_cached(change)?.execute([user])? > 0)
     }
 
     fn probe(&self) -> Result<(), StoreError> {

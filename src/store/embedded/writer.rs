@@ -3,15 +3,19 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
-    sync::{Arc, PoisonError, RwLock, mpsc},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
     thread,
 };
 
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
 
-use super::{lock::Lock, pool::Pool, rows, schema, transaction::Draft};
-use crate::store::{Commit, Span, StoreError, Write};
+use super::{import, lock::Lock, pool::Pool, rows, schema, transaction::Draft};
+use crate::store::{Commit, Span, StoreError, Write, Written};
 
 /// What the writer is asked.
 pub(super) enum Request {
@@ -28,6 +32,8 @@ pub(super) type SharedSpan = Arc<RwLock<Span>>;
 pub(super) struct Writer {
     connection: Connection,
     span: SharedSpan,
+    /// Counts the commits of this process that changed users: nobody else can.
+    users_version: Arc<AtomicU64>,
     readers: Pool,
     // Last, so that the file is closed before another server may have it.
     _lock: Lock,
@@ -38,13 +44,18 @@ impl Writer {
     pub(super) fn open(path: &Path, readers: usize) -> Result<Self, StoreError> {
         let lock = Lock::take(path)?;
         let connection = schema::open_writer(path)?;
+        import::require_finished(&connection, path)?;
         let span = Arc::new(RwLock::new(rows::span(&connection)?));
         let readers = Pool::open(path, readers)?;
-        Ok(Self { connection, span, readers, _lock: lock })
+        Ok(Self { connection, span, users_version: Arc::default(), readers, _lock: lock })
     }
 
     pub(super) fn span(&self) -> SharedSpan {
         Arc::clone(&self.span)
+    }
+
+    pub(super) fn users_version(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.users_version)
     }
 
     pub(super) fn readers(&self) -> &Pool {
@@ -93,6 +104,9 @@ impl Writer {
             done => done?,
         };
         *self.span.write().unwrap_or_else(PoisonError::into_inner) = after;
+        if commit.written.contains(&Written::UserSet(true)) {
+            self.users_version.fetch_add(1, Ordering::Release);
+        }
         Ok(commit)
     }
 
@@ -108,7 +122,7 @@ impl Writer {
 }
 
 /// Runs `work` in a transaction: all of it is durable behind an `Ok`, nothing of it is there behind an error or a panic.
-fn in_transaction<T>(
+pub(super) fn in_transaction<T>(
     connection: &mut Connection,
     work: impl FnOnce(&Connection) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {

@@ -65,6 +65,19 @@ impl Collections {
         Ok(found.iter().filter_map(|row| row.get_i64("_id").ok()).collect())
     }
 
+    /// An error where a server runs on this log: a transfer would miss what it writes, or meet it.
+    pub async fn require_no_server(&self, take_over_after: Duration) -> Result<(), StoreError> {
+        let servers = self.living(take_over_after).await?.len();
+        if servers == 0 {
+            return Ok(());
+        }
+        let patience = humantime::format_duration(take_over_after);
+        let name = self.name();
+        let reason =
+            format!("{servers} running servers use {name}; stop all of them first (one that was killed counts for {patience})");
+        Err(StoreError::Unavailable(reason))
+    }
+
     /// What this claimant had taken is free at once.
     pub async fn release_claims(&self, claimant: Claimant) -> Result<(), StoreError> {
         self.claimant.delete_one(doc! { "_id": claimant }).await?;

@@ -10,7 +10,9 @@ use mongodb::{
 };
 
 use super::{
-    documents::{BodyDocument, EntryDocument, LetterDocument, META, Meta, NOTIFICATION, RetoldDocument, ScreeningDocument},
+    documents::{
+        BodyDocument, EntryDocument, LetterDocument, META, Meta, NOTIFICATION, RetoldDocument, ScreeningDocument, UserDocument,
+    },
     error::{DUPLICATE_KEY, code},
 };
 use crate::{config, store::StoreError};
@@ -34,11 +36,29 @@ pub(super) struct Collections {
     pub retold: Collection<RetoldDocument>,
     pub dead_letter: Collection<LetterDocument>,
     pub claimant: Collection<Document>,
+    pub user: Collection<UserDocument>,
 }
 
 impl Collections {
-    /// Connects, checks that transactions work there, and makes what is missing.
+    /// Connects, and makes what is missing there but for the counters.
     pub async fn connect(config: &config::Store) -> Result<Self, StoreError> {
+        let collections = Self::reach(config).await?;
+        collections.make_indexes().await?;
+        Ok(collections)
+    }
+
+    /// Connects to a log that is there, and makes nothing.
+    pub async fn existing(config: &config::Store) -> Result<(Self, Meta), StoreError> {
+        let collections = Self::reach(config).await?;
+        let Some(meta) = collections.meta.find_one(doc! { "_id": META }).await? else {
+            return Err(StoreError::Unavailable(format!("{} holds no log", collections.name())));
+        };
+        let meta = collections.known(meta)?;
+        Ok((collections, meta))
+    }
+
+    /// Connects, and checks that transactions work there.
+    async fn reach(config: &config::Store) -> Result<Self, StoreError> {
         let mut options = ClientOptions::parse(config.uri.expose()).await.map_err(|_| {
             // The driver's words may hold a part of the string, and with it of the password.
             let reason = "store.uri cannot be used: check its hosts, its options and the percent-encoding of its password";
@@ -56,7 +76,7 @@ impl Collections {
         let client = Client::with_options(options)?;
         let database = client.database(&config.database);
         require_replica_set(&database).await?;
-        let collections = Self {
+        Ok(Self {
             meta: database.collection("meta"),
             log: database.collection("log"),
             body: database.collection("body"),
@@ -64,11 +84,15 @@ impl Collections {
             retold: database.collection("retold"),
             dead_letter: database.collection("dead_letter"),
             claimant: database.collection("claimant"),
+            user: database.collection("user"),
             client,
             app_name,
-        };
-        collections.make_indexes().await?;
-        Ok(collections)
+        })
+    }
+
+    /// What an operator calls it.
+    pub fn name(&self) -> String {
+        format!("the MongoDB database {}", self.meta.namespace().db)
     }
 
     async fn make_indexes(&self) -> Result<(), StoreError> {
@@ -86,6 +110,7 @@ impl Collections {
         self.screening.create_indexes([keys(), unique(doc! { "notification": 1 }), overdue, body()]).await?;
         self.retold.create_indexes([unique(doc! { "notification": 1, "body": 1 }), body()]).await?;
         self.dead_letter.create_indexes([plain(doc! { "received_at": 1, "_id": 1 }), body()]).await?;
+        self.user.create_index(unique(doc! { "seq": 1 })).await?;
         let forgotten = IndexOptions::builder().expire_after(CLAIMANT_KEPT).build();
         self.claimant.create_index(with(doc! { "seen_at": 1 }, forgotten)).await?;
         Ok(())
@@ -101,6 +126,8 @@ impl Collections {
             newest: None,
             screenings: 0,
             letters: 0,
+            users: 0,
+            import: None,
         };
         let made = match self.meta.find_one(doc! { "_id": META }).await? {
             Some(meta) => meta,
@@ -111,11 +138,22 @@ impl Collections {
                 Err(error) => return Err(error.into()),
             },
         };
-        if made.schema > SCHEMA {
-            let path = format!("the MongoDB database {}", self.meta.namespace().db);
-            return Err(StoreError::TooNew { path, found: made.schema, known: SCHEMA });
+        self.known(made)
+    }
+
+    fn known(&self, meta: Meta) -> Result<Meta, StoreError> {
+        if meta.schema > SCHEMA {
+            return Err(StoreError::TooNew { path: self.name(), found: meta.schema, known: SCHEMA });
         }
-        Ok(made)
+        Ok(meta)
+    }
+
+    /// A log into which an import is under way is only a part of one.
+    pub fn require_finished(&self, meta: &Meta) -> Result<(), StoreError> {
+        match meta.import {
+            None => Ok(()),
+            Some(_) => Err(StoreError::Unfinished { store: self.name() }),
+        }
     }
 
     /// The counters as they are now.

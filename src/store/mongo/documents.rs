@@ -34,6 +34,28 @@ pub(super) struct Meta {
     pub screenings: i64,
     /// The number of the last dead letter.
     pub letters: i64,
+    /// How often users were added or removed, which is the number of the last one that was added, or more; missing in a log that
+    /// is older than users.
+    #[serde(default)]
+    pub users: i64,
+    /// While an import is under way: how far it has come.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub import: Option<ImportMark>,
+}
+
+/// How many lines of an export are here, and the SHA-256 of them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct ImportMark {
+    pub lines: i64,
+    pub digest: Binary,
+}
+
+/// A user of auth mode `store`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct UserDocument {
+    #[serde(rename = "_id")]
+    pub id: Arc<str>,
+    pub seq: i64,
 }
 
 /// A position, without its epoch.
@@ -58,6 +80,10 @@ impl Meta {
         let epoch = Epoch(self.epoch as u32);
         let position = |place: Option<Place>| place.map(|place| place.position(epoch));
         Span { epoch, oldest: position(self.oldest), newest: position(self.newest) }
+    }
+
+    pub fn users_version(&self) -> u64 {
+        self.users as u64
     }
 }
 
@@ -176,7 +202,7 @@ pub(super) fn date(at: Timestamp) -> DateTime {
     DateTime::from_millis(at.timestamp_millis())
 }
 
-fn time(date: DateTime) -> Timestamp {
+pub(super) fn time(date: DateTime) -> Timestamp {
     Timestamp::from_timestamp_millis(date.timestamp_millis()).unwrap_or_default()
 }
 

@@ -125,11 +125,16 @@ impl<'t> Draft<'t> {
         let (mut keys, mut settled) = (HashSet::new(), Vec::new());
         for write in writes {
             match write {
-                Write::Receive(receive) => {
+                Write::Receive(receive) | Write::Retry { receive, .. } => {
                     keys.extend(receive.notifications.iter().flat_map(|new| [new.delivery_key, new.fact_key]).flatten());
                 }
                 Write::Settle { id, .. } => settled.push(*id),
-                Write::ReleaseOverdue { .. } | Write::Prune { .. } | Write::Probe => {}
+                Write::ReleaseOverdue { .. }
+                | Write::Prune { .. }
+                | Write::Discard { .. }
+                | Write::BoundDeadLetters { .. }
+                | Write::SetUser { .. }
+                | Write::Probe => {}
             }
         }
         if !keys.is_empty() {
@@ -145,12 +150,20 @@ impl<'t> Draft<'t> {
 
     async fn write(&mut self, write: &Write) -> Result<Written, Failure> {
         match write {
-            Write::Receive(receive) => self.receive(receive).await.map(Written::Received),
+            Write::Receive(receive) => self.receive(receive, None).await.map(Written::Received),
             Write::Settle { id, at, results } => self.settle(*id, *at, results).map(Written::Settled),
             Write::ReleaseOverdue { received_before, at, results, limit } => {
                 self.release_overdue(*received_before, *at, results, *limit).await.map(Written::Released)
             }
             Write::Prune { before, limit } => self.prune(*before, *limit).await.map(Written::Pruned),
+            Write::Retry { seq, receive } => self.retry(*seq, receive).await.map(Written::Retried),
+            Write::Discard { letters, limit } => {
+                self.discard(*letters.start(), *letters.end(), *limit).await.map(Written::Discarded)
+            }
+            Write::BoundDeadLetters { letters, bytes, limit } => {
+                self.bound_dead_letters(*letters, *bytes, *limit).await.map(Written::Discarded)
+            }
+            Write::SetUser { user, known } => self.tx.set_user(user, *known).await.map(Written::UserSet),
             Write::Probe => Ok(Written::Probed),
         }
     }

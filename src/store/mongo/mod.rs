@@ -5,16 +5,21 @@
 
 mod claim;
 mod connect;
+mod dead_letters;
 mod documents;
 mod draft;
 mod error;
+mod export;
+mod import;
 mod prune;
 mod read;
+mod reader;
 mod receive;
 mod release;
 mod stuck;
 mod threads;
 mod transaction;
+mod users;
 mod writer;
 
 use std::{
@@ -23,6 +28,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
@@ -32,7 +38,8 @@ use self::{
     threads::Threads,
     writer::{Request, SharedSpan},
 };
-use super::{Claimant, Commit, DeadLetter, HistoryPage, HistoryQuery, OpenScreening, Span, Store, StoreError, Write};
+pub use self::{export::MongoSource, import::MongoTarget, reader::MongoReader};
+use super::{Claimant, Commit, DeadLetter, HistoryPage, HistoryQuery, OpenScreening, Span, Store, StoreError, Users, Write};
 use crate::{
     config,
     notification::{NotificationId, entry::Entry},
@@ -61,6 +68,7 @@ impl MongoStore {
         let connect = threads.spawn(async move {
             let collections = Collections::connect(&connecting).await?;
             let meta = collections.meta().await?;
+            collections.require_finished(&meta)?;
             Ok::<_, StoreError>((collections, meta))
         });
         let (collections, meta) = connect.ok_or_else(closed)?.await.map_err(|_| closed())??;
@@ -158,8 +166,25 @@ impl Store for MongoStore {
         self.call(move |collections| async move { collections.take_screenings(claimant, limit, patience).await })
     }
 
+    fn users(&self) -> BoxFuture<'static, Result<Users, StoreError>> {
+        self.call(|collections| async move { collections.users().await })
+    }
+
+    fn users_version(&self) -> BoxFuture<'static, Result<u64, StoreError>> {
+        let span = self.span.clone();
+        self.call(|collections| async move {
+            let meta = collections.look().await?;
+            span.advance(meta.span());
+            Ok(meta.users_version())
+        })
+    }
+
     fn dead_letters(&self, limit: usize) -> BoxFuture<'static, Result<Vec<DeadLetter>, StoreError>> {
         self.read(move |collections| async move { collections.dead_letters(limit).await })
+    }
+
+    fn dead_letter(&self, seq: i64) -> BoxFuture<'static, Result<Option<(DeadLetter, Bytes)>, StoreError>> {
+        self.read(move |collections| async move { collections.dead_letter(seq).await })
     }
 
     fn close(&self) -> BoxFuture<'static, ()> {

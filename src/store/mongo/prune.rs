@@ -29,14 +29,6 @@ struct Doomed {
     body: Option<ObjectId>,
 }
 
-/// What pruning must know of a dead letter.
-#[derive(Debug, Deserialize)]
-struct DoomedLetter {
-    #[serde(rename = "_id")]
-    seq: i64,
-    body: ObjectId,
-}
-
 /// Where a body is mentioned.
 #[derive(Debug, Deserialize)]
 struct Mention {
@@ -67,11 +59,10 @@ impl Draft<'_> {
             let epoch = self.span.epoch;
             self.span.oldest = first.map(|first| first.entry(epoch).position);
         }
-        let letters = self.doomed_letters(before, limit - doomed.len()).await?;
-        self.tx.delete(&collections.dead_letter, letters.iter().map(|letter| letter.seq).collect()).await?;
-        bodies.extend(letters.iter().map(|letter| letter.body));
+        let (letters, of_letters) = self.prune_dead_letters(before, limit - doomed.len()).await?;
+        bodies.extend(of_letters);
         self.drop_bodies(bodies).await?;
-        Ok(doomed.len() + letters.len())
+        Ok(doomed.len() + letters)
     }
 
     /// The run of oldest entries that may go: committed before, not the newest, screening not open.
@@ -93,19 +84,8 @@ impl Draft<'_> {
         Ok(doomed)
     }
 
-    async fn doomed_letters(&mut self, before: Timestamp, limit: usize) -> Result<Vec<DoomedLetter>, Failure> {
-        if limit == 0 {
-            return Ok(Vec::new());
-        }
-        let mut oldest_first = only(&["body"]);
-        oldest_first.sort = Some(doc! { "received_at": 1, "_id": 1 });
-        oldest_first.limit = Some(bound(limit));
-        let letters = self.tx.collections.dead_letter.clone_with_type();
-        self.tx.find(&letters, doc! { "received_at": { "$lt": date(before) } }, oldest_first).await
-    }
-
     /// Removes bodies of which nothing is there any more.
-    async fn drop_bodies(&mut self, mut bodies: HashSet<ObjectId>) -> Result<(), Failure> {
+    pub(super) async fn drop_bodies(&mut self, mut bodies: HashSet<ObjectId>) -> Result<(), Failure> {
         if bodies.is_empty() {
             return Ok(());
         }

@@ -11,11 +11,11 @@ use mongodb::{
 
 use super::{
     connect::Collections,
-    documents::{EntryDocument, LetterDocument, NOTIFICATION, UPDATE},
+    documents::{EntryDocument, NOTIFICATION, UPDATE},
 };
 use crate::{
     notification::{NotificationId, entry::Entry, message, position::Epoch},
-    store::{DeadLetter, From, HistoryPage, HistoryQuery, PAGE_BYTES, StoreError},
+    store::{From, HistoryPage, HistoryQuery, PAGE_BYTES, StoreError},
 };
 
 impl Collections {
@@ -54,15 +54,6 @@ impl Collections {
     pub async fn notification(&self, epoch: Epoch, id: NotificationId) -> Result<Option<Entry>, StoreError> {
         let found = self.log.find_one(doc! { "notification": id, "kind": NOTIFICATION }).await?;
         Ok(self.with_newest(found.into_iter().map(|found| found.entry(epoch)).collect()).await?.pop())
-    }
-
-    /// As [`crate::store::Store::dead_letters`].
-    pub async fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
-        if limit == 0 {
-            return Ok(Vec::new());
-        }
-        let newest_first = self.dead_letter.find(doc! {}).sort(doc! { "_id": -1 }).limit(bound(limit)).await?;
-        Ok(newest_first.map_ok(LetterDocument::letter).try_collect().await?)
     }
 
     /// Each notification at its own position, with what is known by now. A payload that cannot be read is shown as it was streamed.

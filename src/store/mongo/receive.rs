@@ -30,8 +30,9 @@ struct CameIn {
 }
 
 impl Draft<'_> {
-    pub(super) async fn receive(&mut self, receive: &Receive) -> Result<Vec<Kept>, Failure> {
-        let mut body = Body { receive, id: None };
+    /// Takes in what was read from a body, of which `known` is the id where it is there already.
+    pub(super) async fn receive(&mut self, receive: &Receive, known: Option<ObjectId>) -> Result<Vec<Kept>, Failure> {
+        let mut body = Body { receive, id: known };
         let (mut kept, mut retold) = (Vec::with_capacity(receive.notifications.len()), Vec::new());
         for new in &receive.notifications {
             let of = |key: Option<[u8; 32]>| key.and_then(|key| self.seen.get(&key).copied());

@@ -1,6 +1,6 @@
 //! One transaction: the calls that a draft makes in it, and what their failures mean for it.
 
-use std::{collections::HashMap, fmt::Debug};
+use std::{collections::HashMap, fmt::Debug, time::Duration};
 
 use mongodb::{
     ClientSession, Collection,
@@ -9,6 +9,7 @@ use mongodb::{
     options::{FindOptions, ReturnDocument},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use tokio::time::{Instant, sleep};
 
 use super::{
     connect::{Collections, begin},
@@ -19,6 +20,9 @@ use crate::{
     notification::NotificationId,
     store::{Key, Span, StoreError},
 };
+
+/// The wait before it is asked again whether a commit is durable.
+const ASK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Why a transaction came to nothing.
 #[derive(Debug)]
@@ -62,7 +66,7 @@ impl From<StoreError> for Failure {
 /// A transaction under way. Dropped without a commit it is taken back.
 pub(super) struct Transaction {
     pub collections: Collections,
-    session: ClientSession,
+    pub(super) session: ClientSession,
 }
 
 /// The keys of a notification.
@@ -87,12 +91,17 @@ impl Transaction {
         Ok((Self { collections: collections.clone(), session }, touched.ok_or_else(gone)?))
     }
 
-    /// Makes it durable. True where it cannot be known whether it is: it may be asked again.
-    pub async fn commit(&mut self) -> Result<bool, Failure> {
-        match self.session.commit_transaction().await {
-            Ok(()) => Ok(false),
-            Err(error) if error.contains_label(UNKNOWN_TRANSACTION_COMMIT_RESULT) => Ok(true),
-            Err(error) => Err(error.into()),
+    /// Makes it durable. Where it cannot be known whether it is, this asks again until the deadline.
+    pub async fn commit(&mut self, deadline: Instant) -> Result<(), Failure> {
+        loop {
+            match self.session.commit_transaction().await {
+                Ok(()) => return Ok(()),
+                Err(error) if !error.contains_label(UNKNOWN_TRANSACTION_COMMIT_RESULT) => return Err(error.into()),
+                Err(_) if Instant::now() >= deadline => {
+                    return Err(StoreError::Unavailable("MongoDB does not say whether a commit is durable".into()).into());
+                }
+                Err(_) => sleep(ASK_AGAIN).await,
+            }
         }
     }
 
@@ -108,8 +117,13 @@ impl Transaction {
         let counters = doc! {
             "oldest": place(span.oldest), "newest": place(span.newest), "screenings": screenings, "letters": letters,
         };
+        self.change_meta(doc! { "$set": counters }).await
+    }
+
+    /// Changes the counting document.
+    pub async fn change_meta(&mut self, change: Document) -> Result<(), Failure> {
         let meta = self.collections.meta.clone();
-        meta.update_one(doc! { "_id": META }, doc! { "$set": counters }).session(&mut self.session).await?;
+        meta.update_one(doc! { "_id": META }, change).session(&mut self.session).await?;
         Ok(())
     }
 

@@ -17,18 +17,16 @@ use tokio::{
 
 use super::{
     connect::Collections,
-    documents::date,
+    documents::{Meta, date},
     draft::Draft,
     transaction::{Failure, Transaction},
 };
 use crate::store::{Claimant, Commit, Span, StoreError, Write, Written};
 
 /// The longest wait before a transaction that met another one is tried again.
-const LONGEST_PAUSE: Duration = Duration::from_millis(20);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 /// A commit that meets others for so long may be held up by one that stands still.
 const STUCK_AFTER: Duration = Duration::from_secs(1);
-/// The wait before it is asked again whether a commit is durable.
-const ASK_AGAIN: Duration = Duration::from_millis(50);
 
 /// What the writer is asked.
 pub(super) enum Request {
@@ -149,20 +147,26 @@ async fn attempt(
     deadline: Instant,
 ) -> Result<(Commit, Span), Failure> {
     let (mut tx, meta) = Transaction::begin(collections).await?;
-    let done = match Draft::apply(&mut tx, meta, writes, refused).await {
+    let done = match attempt_in(&mut tx, meta, writes, refused).await {
         Ok(done) => done,
         Err(failure) => {
             tx.abort().await;
             return Err(failure);
         }
     };
-    while tx.commit().await? {
-        if Instant::now() >= deadline {
-            return Err(StoreError::Unavailable("MongoDB does not say whether a commit is durable".into()).into());
-        }
-        sleep(ASK_AGAIN).await;
-    }
+    tx.commit(deadline).await?;
     Ok(done)
+}
+
+async fn attempt_in(
+    tx: &mut Transaction,
+    meta: Meta,
+    writes: &[Write],
+    refused: &HashMap<usize, String>,
+) -> Result<(Commit, Span), Failure> {
+    // One that began before this server gave its first sign of life.
+    tx.collections.require_finished(&meta)?;
+    Draft::apply(tx, meta, writes, refused).await
 }
 
 /// The answer where only a timer has asked and there is nothing to be done, so that idle nodes write nothing.
@@ -181,7 +185,13 @@ async fn idle(collections: &Collections, writes: &[Write]) -> Result<Option<Comm
                 let none = oldest.is_none_or(|oldest| oldest.at >= before) && letter.is_none();
                 none.then_some(Written::Pruned(0))
             }
-            Write::Receive(_) | Write::Settle { .. } | Write::Probe => None,
+            Write::Receive(_)
+            | Write::Settle { .. }
+            | Write::Retry { .. }
+            | Write::Discard { .. }
+            | Write::BoundDeadLetters { .. }
+            | Write::SetUser { .. }
+            | Write::Probe => None,
         };
         let Some(nothing) = nothing else { return Ok(None) };
         written.push(nothing);

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use serde_json::Value;
 
 use super::{
-    http::{Answer, Client, request_head},
+    http::{Answer, Client},
     reader::{Connecting, Reader},
     wait_for,
 };
@@ -47,8 +47,7 @@ impl Doors {
     pub fn webhook_under_way(&self, length: usize) -> Client {
         let mut client = self.sender().expect("a connection");
         let length = length.to_string();
-        let head = request_head("POST", WEBHOOK, &[("Expect", "100-continue"), ("Content-Length", &length)]);
-        client.send(format!("{head}\r\n").as_bytes()).expect("a head is sent");
+        client.begin("POST", WEBHOOK, &[("Expect", "100-continue"), ("Content-Length", &length)]).expect("a head is sent");
         assert_eq!(client.answer(true).expect("an invitation").status(), 100);
         client
     }
@@ -71,6 +70,11 @@ impl Doors {
     /// Asks the admin listener.
     pub fn admin(&self, path: &str) -> Answer {
         ask(self.admin, "GET", path, &[])
+    }
+
+    /// Asks the admin listener with any method.
+    pub fn ask_admin(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+        ask(self.admin, method, path, headers)
     }
 
     /// A page of history for the user of the default configuration.

@@ -104,6 +104,12 @@ impl Client {
         self.answer(method == "HEAD")
     }
 
+    /// Sends the head of a request alone.
+    pub fn begin(&mut self, method: &str, path: &str, headers: &[(&str, &str)]) -> io::Result<()> {
+        let head = request_head(method, path, headers);
+        self.send(format!("{head}\r\n").as_bytes())
+    }
+
     /// Sends bytes as they are.
     pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.socket.write_all(bytes)
@@ -148,7 +154,7 @@ impl Client {
 
 /// The lines of a request up to its own last ones.
 pub fn request_head(method: &str, path: &str, headers: &[(&str, &str)]) -> String {
-    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: lookout.test\r\n");
+    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n");
     for (name, value) in headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }

@@ -7,6 +7,9 @@ mod hub;
 mod reader;
 mod screeners;
 mod server;
+pub mod sign;
+pub mod tokens;
+mod upstream;
 mod wire;
 
 use std::time::{Duration, Instant};
@@ -18,6 +21,7 @@ pub use hub::{Hub, Setup};
 pub use reader::{Next, Reader};
 pub use screeners::{Calls, held, result};
 pub use server::Server;
+pub use upstream::{Reply, Upstream};
 pub use wire::{Chunks, End, Events, Message};
 
 /// How long anything may take before a test gives up on it: far above what it does take, since a test machine is busy.

@@ -88,6 +88,13 @@ impl Connecting {
         answer.expect("an answer")
     }
 
+    /// Asks, reads the status, and goes away whatever it is.
+    pub fn status(&self) -> io::Result<u16> {
+        let mut socket = self.socket()?;
+        socket.write_all(self.request().as_bytes())?;
+        Ok(read_head(&mut socket)?.0.status)
+    }
+
     fn socket(&self) -> io::Result<TcpStream> {
         let socket = Socket::new(Domain::for_address(self.address), Type::STREAM, Some(Protocol::TCP))?;
         if self.small_buffers {
@@ -226,6 +233,17 @@ impl Reader {
                 return Next::Silence;
             }
             self.read(left);
+        }
+    }
+
+    /// Whether nothing happens for a while: no end, and no message but heartbeats.
+    pub fn stays_open(&mut self, patience: Duration) -> bool {
+        loop {
+            match self.next_within(patience) {
+                Next::Message(message) if message.kind() == "heartbeat" => {}
+                Next::Silence => return true,
+                Next::Message(_) | Next::Ended(_) => return false,
+            }
         }
     }
 

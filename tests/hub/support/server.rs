@@ -4,7 +4,8 @@ use std::{
     fs::File,
     net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
     ops::Deref,
-    process::{Child, Command, ExitStatus, Stdio},
+    path::Path,
+    process::{Child, Command, ExitStatus, Output, Stdio},
 };
 
 use nix::{
@@ -31,25 +32,43 @@ impl Server {
 
     /// The same with the public listener on another address.
     pub fn start_on(public: IpAddr, settings: &[(&str, &str)]) -> Self {
+        let mut server = Self::prepared_on(public, settings);
+        server.restart();
+        server
+    }
+
+    /// One that does not run yet: what commands are for.
+    pub fn prepared(settings: &[(&str, &str)]) -> Self {
+        Self::prepared_on(Ipv4Addr::LOCALHOST.into(), settings)
+    }
+
+    fn prepared_on(public: IpAddr, settings: &[(&str, &str)]) -> Self {
         let public = SocketAddr::new(public, free_port());
         let admin = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
         let mut all = vec![("SERVER__BIND".to_owned(), public.to_string()), ("ADMIN__BIND".to_owned(), admin.to_string())];
         all.extend(settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
         let folder = tempfile::tempdir().expect("a folder");
         let doors = Doors { public, ingest: public, admin };
-        let mut server = Self { doors, settings: all, folder, process: None };
-        server.restart();
-        server
+        Self { doors, settings: all, folder, process: None }
+    }
+
+    /// Runs a command with the same settings in the same folder, whether or not the server runs.
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        self.command().args(arguments).output().expect("the binary runs")
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lookout"));
+        command.current_dir(self.folder.path()).stdin(Stdio::null());
+        command.envs(self.settings.iter().map(|(key, value)| (format!("LOOKOUT__{key}"), value)));
+        command
     }
 
     /// Starts it again on the same store and ports.
     pub fn restart(&mut self) {
         assert!(self.process.is_none(), "it runs");
         let log = File::options().create(true).append(true).open(self.folder.path().join("stderr")).expect("a log file");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_lookout"));
-        command.current_dir(self.folder.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        command.envs(self.settings.iter().map(|(key, value)| (format!("LOOKOUT__{key}"), value)));
-        let mut process = command.spawn().expect("the binary starts");
+        let mut process = self.command().stdout(Stdio::null()).stderr(log).spawn().expect("the binary starts");
         wait_for("the server to be ready", || {
             if let Some(status) = process.try_wait().expect("a status") {
                 panic!("the server ended with {status}: {}", self.log());
@@ -60,9 +79,14 @@ impl Server {
         self.process = Some(process);
     }
 
+    /// Where it runs and keeps its store.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// What it has written to its log, over all of its lives.
     pub fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("stderr")).expect("a log")
+        std::fs::read_to_string(self.folder.path().join("stderr")).unwrap_or_default()
     }
 
     /// Its process id.

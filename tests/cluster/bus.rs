@@ -1,6 +1,9 @@
 //! What anybody could write into the Redis stream is looked at before it is believed.
 
+use std::time::Duration;
+
 use lookout::notification::position::Tag;
+use mongodb::bson::{Bson, doc};
 
 use crate::{
     stage::{NEVER, Stage},
@@ -87,4 +90,12 @@ fn an_entry_that_was_never_committed_is_looked_for_and_forgotten() {
         let seen: Vec<Vec<String>> = readers.iter_mut().map(|reader| vec![next_marker(reader), next_marker(reader)]).collect();
         assert_eq!(seen[0], seen[1]);
     }
+    let reads = || {
+        let status = stage.mongod.command(doc! { "serverStatus": 1 });
+        status.get_document("opcounters").unwrap().get("query").and_then(Bson::as_i64).unwrap()
+    };
+    let before = reads();
+    std::thread::sleep(Duration::from_secs(1));
+    // Screeners look for work; whoever went on looking for the entry would ask without a pause.
+    assert!(reads() - before < 100, "{} reads in a second", reads() - before);
 }

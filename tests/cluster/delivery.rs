@@ -81,6 +81,8 @@ fn a_node_that_starts_late_has_the_whole_log() {
     late_reader.expect("caught_up");
     let last = post_many(&early, "last", 1);
     all_see_each_once_in_one_order(&mut [reader, late_reader], last);
+    // What was sent before it came is in the store, and is not read from the bus as well.
+    late.wait_for_metric("lookout_bus_received_total", 1.0);
 }
 
 #[test]

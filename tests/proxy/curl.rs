@@ -111,17 +111,18 @@ impl Stream {
     pub fn open(nginx: &Nginx, version: &str) -> Self {
         let mut command = curl(nginx, version);
         command.arg(url(nginx, STREAM));
-        Self::run(command)
+        Self::of(command)
     }
 
     /// Comes back with a last id.
     pub fn open_after(nginx: &Nginx, version: &str, position: &str) -> Self {
         let mut command = curl(nginx, version);
         command.args(["--header", &format!("Last-Event-ID: {position}")]).arg(url(nginx, STREAM));
-        Self::run(command)
+        Self::of(command)
     }
 
-    fn run(mut command: Command) -> Self {
+    /// The stream that this curl opens.
+    pub fn of(mut command: Command) -> Self {
         let mut child = command.spawn().expect("curl is installed: tests/run installs it");
         let mut output = child.stdout.take().unwrap();
         let (sender, pieces) = channel();

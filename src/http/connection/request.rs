@@ -1,6 +1,7 @@
 //! One request of an HTTP/2 connection: handed to the application, its answer sent as the client takes it.
 
 use std::{
+    cell::RefCell,
     future::{Future, poll_fn},
     net::SocketAddr,
     pin::{Pin, pin},
@@ -20,9 +21,11 @@ use actix_web::{
     },
 };
 use bytes::Bytes;
-use futures_util::Stream;
+use futures_util::stream::{Stream, StreamExt};
 use h2::{Reason, RecvStream, SendStream, server::SendResponse};
+use tokio::time::timeout;
 
+use super::welcome::LINGER;
 use crate::actors::{link::Link, wire::Branch};
 
 /// The most of one answer that is given to the connection at once.
@@ -43,7 +46,9 @@ pub(super) async fn answer<S, B>(
 {
     let branch = Branch::new(link);
     let is_head = request.method() == ::http::Method::HEAD;
-    let Some(request) = translate(request, &branch, peer) else { return respond.send_reset(Reason::PROTOCOL_ERROR) };
+    let (parts, body) = request.into_parts();
+    let body = Body(Rc::new(RefCell::new(body)));
+    let Some(request) = translate(parts, body.clone(), &branch, peer) else { return respond.send_reset(Reason::PROTOCOL_ERROR) };
     let mut asked = pin!(app.call(request));
     let answered = poll_fn(|cx| match respond.poll_reset(cx) {
         Poll::Ready(_) => Poll::Ready(None),
@@ -52,14 +57,14 @@ pub(super) async fn answer<S, B>(
     match answered.await {
         Some(Ok(answer)) => send(answer.into(), respond, is_head, &branch).await,
         Some(Err(error)) => send(error.into(), respond, is_head, &branch).await,
-        None => {}
+        None => return,
     }
+    body.discard_rest().await;
 }
 
 /// The same request in actix's types; none for one that HTTP/1.1 could not ask.
-fn translate(request: ::http::Request<RecvStream>, branch: &Branch, peer: SocketAddr) -> Option<Request> {
-    let (parts, body) = request.into_parts();
-    let body: BoxedPayloadStream = Box::pin(Body(body));
+fn translate(parts: ::http::request::Parts, body: Body, branch: &Branch, peer: SocketAddr) -> Option<Request> {
+    let body: BoxedPayloadStream = Box::pin(body);
     let mut request = Request::with_payload(Payload::Stream { payload: body });
     let head = request.head_mut();
     head.method = Method::from_bytes(parts.method.as_str().as_bytes()).ok()?;
@@ -75,15 +80,26 @@ fn translate(request: ::http::Request<RecvStream>, branch: &Branch, peer: Socket
     Some(request)
 }
 
-/// A body as it comes in; what was read may be sent again by the client.
-struct Body(RecvStream);
+/// A body as it comes in; for what was read the client may send more.
+#[derive(Clone)]
+struct Body(Rc<RefCell<RecvStream>>);
+
+impl Body {
+    /// After an answer that came before all of the body: some clients lose it when they are cut off while they send.
+    async fn discard_rest(mut self) {
+        let rest = async { while self.next().await.is_some_and(|piece| piece.is_ok()) {} };
+        // Who sends on for longer is cut off.
+        let _ = timeout(LINGER, rest).await;
+    }
+}
 
 impl Stream for Body {
     type Item = Result<Bytes, PayloadError>;
 
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let piece = match ready!(self.0.poll_data(cx)) {
-            Some(Ok(piece)) if self.0.flow_control().release_capacity(piece.len()).is_ok() => Ok(piece),
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let mut stream = self.0.borrow_mut();
+        let piece = match ready!(stream.poll_data(cx)) {
+            Some(Ok(piece)) if stream.flow_control().release_capacity(piece.len()).is_ok() => Ok(piece),
             Some(_) => Err(PayloadError::Incomplete(None)),
             None => return Poll::Ready(None),
         };

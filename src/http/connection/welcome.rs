@@ -37,7 +37,7 @@ use crate::{
 /// log and not in memory.
 const WRITE_BUFFER: usize = 16 * 1024;
 /// How long a client whose answer came before all of its body may take to read it.
-const LINGER: Duration = Duration::from_secs(1);
+pub(super) const LINGER: Duration = Duration::from_secs(1);
 /// Turned away connections that may linger at once, a worker thread: beyond, they are closed without a word.
 const MOST_LINGERING: usize = 64;
 

@@ -59,7 +59,8 @@ fn a_user_who_is_removed_at_one_node_loses_the_streams_of_the_others_too() {
     let stage = Stage::new();
     let nodes = [(); 2].map(|()| node(&stage));
     let admin = |method: &str, path: &str, body: &str| {
-        let answer = Client::connect(nodes[0].admin).and_then(|mut client| client.request(method, path, &[], body.as_bytes()));
+        let answer = Client::connect(nodes[0].admin)
+            .and_then(|mut client| client.request(method, path, &[("X-Lookout-Admin", "1")], body.as_bytes()));
         answer.unwrap().assert_success();
     };
     admin("POST", "/users", r#"{"user_id":"ana"}"#);

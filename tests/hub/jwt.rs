@@ -331,7 +331,10 @@ fn a_token_must_be_for_us_and_from_whom_we_trust() {
 #[test]
 fn one_request_cannot_bring_two_tokens() {
     let key = TokenKey::ed_dsa();
-    let hub = hub_with(&key.file(), |config| config.auth.jwt_cookie = Some("token".into()));
+    let hub = hub_with(&key.file(), |config| {
+        config.auth.jwt_cookie = Some("token".into());
+        config.server.max_head = 64 << 10;
+    });
     let (own, other) = (key.token(&claims(USER)), key.token(&claims("somebody")));
     let bearer = |token: &str| format!("Bearer {token}");
     for stream in [

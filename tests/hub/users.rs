@@ -13,16 +13,21 @@ fn hub() -> Hub {
     Setup::new().with(|config| config.auth.mode = AuthMode::Store).start()
 }
 
-fn admin(doors: &Doors, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+/// As a command asks.
+fn admin(doors: &Doors, method: &str, path: &str, body: &str) -> Answer {
+    ask(doors, method, path, &[("X-Lookout-Admin", "1")], body)
+}
+
+fn ask(doors: &Doors, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
     Client::connect(doors.admin).and_then(|mut client| client.request(method, path, headers, body.as_bytes())).unwrap()
 }
 
 fn add(doors: &Doors, user: &str) -> Value {
-    admin(doors, "POST", "/users", &[], &json!({ "user_id": user }).to_string()).assert_success()
+    admin(doors, "POST", "/users", &json!({ "user_id": user }).to_string()).assert_success()
 }
 
 fn remove(doors: &Doors, user: &str) -> Value {
-    admin(doors, "DELETE", &format!("/users/{user}"), &[], "").assert_success()
+    admin(doors, "DELETE", &format!("/users/{user}"), "").assert_success()
 }
 
 fn users(doors: &Doors) -> Value {
@@ -93,10 +98,10 @@ fn odd_ids_are_kept_as_they_are_and_impossible_ones_refused() {
     let long = "x".repeat(1025);
     for user in ["", " a", "a ", "a\nb", "a\u{0}", "\u{7f}", long.as_str()] {
         let body = json!({ "user_id": user }).to_string();
-        admin(&hub, "POST", "/users", &[], &body).assert_error(400);
+        admin(&hub, "POST", "/users", &body).assert_error(400);
     }
     for body in ["", "ana", "[]", r#"{"user_id":5}"#, r#"{"user_id":"a","known":true}"#, r#"{"users":["a"]}"#] {
-        admin(&hub, "POST", "/users", &[], body).assert_error(400);
+        admin(&hub, "POST", "/users", body).assert_error(400);
     }
     assert_eq!(users(&hub), json!([]));
 }
@@ -110,14 +115,14 @@ fn users_are_changed_at_the_admin_listener_only_and_by_no_page() {
     }
     // A page in an operator's browser can send these without being asked; it cannot hide that a browser sends them.
     for headers in [("Origin", "https://evil.example.com"), ("Origin", "null"), ("Sec-Fetch-Site", "cross-site")] {
-        admin(&hub, "POST", "/users", &[headers, ("Content-Type", "text/plain")], &body).assert_error(403);
-        admin(&hub, "DELETE", "/users/test_user", &[headers], "").assert_error(403);
+        ask(&hub, "POST", "/users", &[headers, ("Content-Type", "text/plain")], &body).assert_error(403);
+        ask(&hub, "DELETE", "/users/test_user", &[headers], "").assert_error(403);
     }
     assert_eq!(users(&hub), json!([]));
-    let answer = admin(&hub, "PUT", "/users", &[], &body);
+    let answer = admin(&hub, "PUT", "/users", &body);
     answer.assert_error(405);
     assert_eq!(answer.head.header("allow").as_deref(), Some("GET, POST"));
-    assert_eq!(admin(&hub, "GET", "/users/test_user", &[], "").head.header("allow").as_deref(), Some("DELETE"));
+    assert_eq!(admin(&hub, "GET", "/users/test_user", "").head.header("allow").as_deref(), Some("DELETE"));
 }
 
 #[test]
@@ -128,7 +133,7 @@ fn removals_are_obeyed_also_behind_the_death_of_the_supervisor() {
     hub.lines().session_supervisor.send(Stop);
     hub.lines().archivist.send(Stop);
     wait_for("the removal", || {
-        let answer = admin(&hub, "DELETE", "/users/test_user", &[], "");
+        let answer = admin(&hub, "DELETE", "/users/test_user", "");
         (answer.status() == 200).then_some(())
     });
     assert_dismissed(&mut reader);

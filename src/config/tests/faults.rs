@@ -119,7 +119,7 @@ fn values_at_their_bounds_are_taken() {
 
 #[test]
 fn combinations_that_cannot_work_are_refused_by_both_names() {
-    let table: [(&str, &[&str]); 20] = [
+    let table: [(&str, &[&str]); 21] = [
         ("[stream]\nheartbeat_interval = '300s'", &["stream.heartbeat_interval", "stream.connection_timeout"]),
         ("[stream]\nstall_timeout = '301s'", &["stream.stall_timeout", "stream.connection_timeout"]),
         ("[screening]\ndeliver_within = '11m'", &["screening.deliver_within", "screening.give_up_after"]),
@@ -129,6 +129,10 @@ fn combinations_that_cannot_work_are_refused_by_both_names() {
         ("[auth]\nmode = 'open'\n[server]\nbind = '0.0.0.0:80'", &["auth.mode", "server.bind"]),
         ("[auth]\nmode = 'open'\n[ingest]\nbind = '[::]:80'", &["auth.mode", "ingest.bind"]),
         ("[auth]\nmode = 'open'\n[admin]\nbind = '10.0.0.1:80'\nallow_remote = true", &["auth.mode", "admin.bind"]),
+        (
+            "[store]\nmax_dead_letter_bytes = '1MiB'\n[ingest]\nmax_body = '2MiB'",
+            &["store.max_dead_letter_bytes", "ingest.max_body"],
+        ),
         ("[admin]\nbind = '10.0.0.1:80'", &["admin.bind", "admin.allow_remote"]),
         ("[ingest.signature]\nscheme = 'token'\nheader = 'X-Token'", &["ingest.signature.scheme", "ingest.signature.secrets"]),
         ("[ingest.signature]\nsecrets = ['s3cret']", &["ingest.signature.scheme", "ingest.signature.secrets"]),

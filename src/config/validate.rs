@@ -67,6 +67,11 @@ pub(super) fn check_together(config: &Config, settings: &Settings, faults: &mut 
         &["ingest.max_body", "store.kind"],
         "MongoDB takes no document over 16 MiB: with store.kind \"mongodb\" a body may have 15MiB at most",
     );
+    check.refuse_if(
+        config.store.max_dead_letter_bytes < config.ingest.max_body,
+        &["store.max_dead_letter_bytes", "ingest.max_body"],
+        "max_dead_letter_bytes must not be less than max_body, else a body may be dropped as soon as it is kept",
+    );
     check_signature(&config.ingest.signature, &mut check);
     check.refuse_if(
         !config.admin.allow_remote && !is_loopback(&config.admin.bind),

@@ -262,6 +262,32 @@ async fn a_fact_told_again_in_other_bytes_keeps_those_too_until_its_notification
     assert_eq!(bodies(), ["[raw]"]);
 }
 
+#[tokio::test]
+async fn a_dead_body_is_there_once_however_often_it_is_taken_in_and_goes_with_the_last_of_it() {
+    let place = TempFile::new();
+    let store = place.try_open().unwrap() as Arc<dyn Store>;
+    let bodies = || -> Vec<Vec<u8>> {
+        let file = Connection::open(place.path()).unwrap();
+        let mut statement = file.prepare("SELECT bytes FROM body").unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    };
+    let receive = |notifications, letters| Receive {
+        raw: "[raw]".into(),
+        received_at: at(1),
+        notifications,
+        dead_letters: (0..letters).map(|_| letter("bad")).collect(),
+    };
+    let retry = |seq, number| Write::Retry { seq, receive: receive(vec![event(number)], 0) };
+    commit(&store, vec![Write::Receive(receive(vec![event(1)], 3))]).await;
+    commit(&store, vec![retry(1, 2), retry(2, 3)]).await;
+    assert_eq!(bodies(), [b"[raw]"]);
+    commit(&store, vec![crate::story::receive(9, vec![event(9)]), prune(5, 9)]).await;
+    commit(&store, vec![Write::Receive(receive(vec![], 2)), Write::Discard { letters: 4..=4, limit: 9 }]).await;
+    assert_eq!(bodies().len(), 2, "that of the newest entry, and that of the last letter");
+    commit(&store, vec![Write::Discard { letters: 5..=5, limit: 9 }]).await;
+    assert_eq!(bodies(), [b"[raw]"]);
+}
+
 #[test]
 fn a_store_that_is_dropped_gives_its_lock_back() {
     let place = TempFile::new();

@@ -157,7 +157,7 @@ fn values_at_their_bounds_are_taken() {
 
 #[test]
 fn combinations_that_cannot_work_are_refused_by_both_names() {
-    let table: [(&str, &[&str]); 25] = [
+    let table: [(&str, &[&str]); 26] = [
         ("[auth]\nmode = 'jwt'", &["auth.mode", "auth.jwt_key", "auth.jwt_jwks"]),
         ("[auth]\nmode = 'jwt'\njwt_key = 'key.pem'\njwt_jwks = 'set.json'", &["auth.mode", "auth.jwt_key", "auth.jwt_jwks"]),
         (
@@ -175,6 +175,10 @@ fn combinations_that_cannot_work_are_refused_by_both_names() {
         ("[auth]\nmode = 'open'\n[server]\nbind = '0.0.0.0:80'", &["auth.mode", "server.bind"]),
         ("[auth]\nmode = 'open'\n[ingest]\nbind = '[::]:80'", &["auth.mode", "ingest.bind"]),
         ("[auth]\nmode = 'open'\n[admin]\nbind = '10.0.0.1:80'\nallow_remote = true", &["auth.mode", "admin.bind"]),
+        (
+            "[store]\nmax_dead_letter_bytes = '1MiB'\n[ingest]\nmax_body = '2MiB'",
+            &["store.max_dead_letter_bytes", "ingest.max_body"],
+        ),
         ("[admin]\nbind = '10.0.0.1:80'", &["admin.bind", "admin.allow_remote"]),
         ("[ingest.signature]\nscheme = 'token'\nheader = 'X-Token'", &["ingest.signature.scheme", "ingest.signature.secrets"]),
         ("[ingest.signature]\nsecrets = ['s3cret']", &["ingest.signature.scheme", "ingest.signature.secrets"]),

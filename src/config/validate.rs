@@ -192,6 +192,10 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
             format!("admin.bind is not on loopback: whoever reaches {} may read and drop what is kept there", config.admin.bind),
         ),
         (
+            !is_loopback(&webhook) && signature.scheme == SignatureScheme::Token && config.server.tls_cert.is_none(),
+            format!("{webhook_key} is not on loopback and has no TLS: ingest.signature.scheme \"token\" passes its secret in the clear"),
+        ),
+        (
             signature.secrets.iter().any(|secret| key_bytes(signature.scheme, secret) < SHORT_SECRET),
             format!("ingest.signature.secrets has one of less than {SHORT_SECRET} bytes: it may be guessed"),
         ),

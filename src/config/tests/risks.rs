@@ -30,6 +30,10 @@ fn each_risk_is_told() {
         ("[ingest]\nbind = '10.0.0.1:8002'", &["ingest.bind is not on loopback and webhooks are not signed"]),
         (
             "[ingest]\nbind = '10.0.0.1:8002'\nsignature = { scheme = 'token', header = 'X-Token', secrets = ['twenty-four bytes of text'] }",
+            &["ingest.bind is not on loopback and has no TLS"],
+        ),
+        (
+            "[ingest]\nbind = '10.0.0.1:8002'\nsignature = { scheme = 'hmac-sha256', header = 'X-Sig', secrets = ['twenty-four bytes of text'] }",
             &[],
         ),
         ("[admin]\nbind = '0.0.0.0:8001'\nallow_remote = true", &["admin.bind is not on loopback"]),

@@ -6,7 +6,8 @@ use lookout::{config::Config, http};
 use toml::Table;
 
 /// Everything that tells an operator to set something.
-const PAGES: [&str; 6] = ["README.md", "actors.md", "docs/deploy.md", "docs/nginx.conf", "docs/lookout.service", "Dockerfile"];
+const PAGES: [&str; 7] =
+    ["README.md", "actors.md", "docs/deploy.md", "docs/security.md", "docs/nginx.conf", "docs/lookout.service", "Dockerfile"];
 
 fn read(file: &str) -> String {
     fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
@@ -40,7 +41,8 @@ fn named_key(word: &str, sections: &[&str]) -> Option<String> {
         return (variable != "SECTION__KEY").then(|| variable.to_lowercase().replace("__", "."));
     }
     let (section, key) = word.split_once('.')?;
-    (sections.contains(&section) && !key.is_empty()).then(|| word.to_owned())
+    // Some sources are called like a section.
+    (sections.contains(&section) && !key.is_empty() && key != "rs").then(|| word.to_owned())
 }
 
 /// The content of the code blocks in this language.

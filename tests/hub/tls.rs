@@ -132,6 +132,26 @@ fn a_tab_that_is_closed_frees_its_place_at_once_and_its_neighbours_stay() {
 }
 
 #[test]
+fn requests_that_are_taken_back_at_once_harm_nobody() {
+    let identity = Identity::new();
+    let (hub, trust) = (Setup::new().secured_by(&identity).start(), identity.trust());
+    let mut reader = hub.stream(USER).securely(&trust).connect();
+    let mut taken_back = 0;
+    // Some come so far that a stream is opened for them.
+    while taken_back < 2_000 || hub.metric("lookout_connections_opened_total") < 10.0 {
+        assert!(taken_back < 200_000, "no stream was ever opened");
+        // A server may end a connection that does so; then there is another one.
+        let mut connection = Http2::connect(hub.public, &trust);
+        let stream = "/notifications/zone-port-events/stream?user_id=test_user";
+        taken_back += 1 + (0..500).take_while(|_| connection.abandon(stream)).count();
+    }
+    let mut client = Client::connect_securely(hub.public, &trust).unwrap();
+    client.request("POST", WEBHOOK, &[], event("test_user|false", "a").to_string().as_bytes()).unwrap().assert_success();
+    assert_eq!(marker(&reader.notification().json), "a");
+    hub.wait_for_metric("lookout_connections", 1.0);
+}
+
+#[test]
 fn a_connection_that_hangs_answers_no_ping_and_is_closed() {
     let identity = Identity::new();
     let setup = Setup::new().secured_by(&identity).with(|config| {

@@ -1,6 +1,6 @@
 //! What is written for operators agrees with `config.toml`: pages, nginx, the unit, the image.
 
-use std::{collections::BTreeSet, fs, path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, fs, net::IpAddr, path::PathBuf, time::Duration};
 
 use lookout::{config::Config, http};
 use toml::Table;
@@ -105,7 +105,11 @@ fn every_configuration_in_deploy_md_is_valid() {
             let folder = tempfile::tempdir().unwrap();
             let file = folder.path().join("config.toml");
             fs::write(&file, block).unwrap();
-            Config::load(Some(&file), secrets()).unwrap_or_else(|faults| panic!("{block}\n{faults}"));
+            let loaded = Config::load(Some(&file), secrets()).unwrap_or_else(|faults| panic!("{block}\n{faults}"));
+            let server = loaded.config.server;
+            // Else nginx would be one client with all the connections, or one without limits.
+            let nginx = if server.bind.ip().is_loopback() { "127.0.0.1" } else { "10.0.0.10" }.parse::<IpAddr>().unwrap();
+            assert!(server.trusted_proxies.iter().any(|network| network.contains(&nginx)), "{block}");
             seen += 1;
         }
     }

@@ -69,6 +69,7 @@ pub(super) fn read(settings: &Settings, folder: &Path, faults: &mut Vec<Fault>) 
             head_timeout: r.duration("server.head_timeout", SHORTEST..=HOUR),
             max_head: r.size("server.max_head", KIB..=LARGEST_HEAD),
             keep_alive: r.duration("server.keep_alive", SHORTEST..=HOUR),
+            max_pages: r.number("server.max_pages", 1..=65_536),
             trusted_proxies: r.networks("server.trusted_proxies"),
             proxy_header: r.word(
                 "server.proxy_header",

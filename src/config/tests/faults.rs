@@ -16,6 +16,7 @@ fn a_value_that_a_key_cannot_have_is_refused_by_name() {
         ("server.tls_reload_interval", "'0s'", "must be 1ms to 1day, is 0s"),
         ("server.head_timeout", "'0s'", "must be 1ms to 1h, is 0s"),
         ("server.max_head", "'129KiB'", "must be 1.0 KiB to 128.0 KiB, is 129.0 KiB"),
+        ("server.max_pages", "0", "must be 1 to 65536, is 0"),
         ("server.keep_alive", "'2h'", "must be 1ms to 1h, is 2h"),
         ("server.trusted_proxies", "['10.0.0.1/8']", "which says more than its range"),
         ("server.proxy_header", "'x-real-ip'", "must be one of \"x-forwarded-for\", \"forwarded\", is \"x-real-ip\""),

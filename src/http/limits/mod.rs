@@ -63,10 +63,12 @@ pub enum Limit {
     MaxStreams,
     /// `stream.max_connections_per_user`
     MaxStreamsOfUser,
+    /// `server.max_pages`
+    MaxPages,
 }
 
 impl Limit {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 15] = [
         Self::Streams,
         Self::Webhooks,
         Self::Connections,
@@ -81,6 +83,7 @@ impl Limit {
         Self::MaxInFlight,
         Self::MaxStreams,
         Self::MaxStreamsOfUser,
+        Self::MaxPages,
     ];
 
     /// The one that an error of this code speaks of, if any.
@@ -112,6 +115,7 @@ impl Limit {
             Self::MaxInFlight => "max_in_flight",
             Self::MaxStreams => "max_connections",
             Self::MaxStreamsOfUser => "max_connections_per_user",
+            Self::MaxPages => "max_pages",
         }
     }
 }
@@ -173,7 +177,7 @@ impl Limits {
     }
 
     /// Whom a request comes from.
-    fn client(&self, request: &HttpRequest) -> Option<IpAddr> {
+    pub fn client(&self, request: &HttpRequest) -> Option<IpAddr> {
         Some(self.proxies.client(request.peer_addr()?.ip(), request.headers()))
     }
 

@@ -172,6 +172,10 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
                 .to_owned(),
         ),
         (
+            config.auth.mode == AuthMode::Open && config.cors.allowed_origins.iter().any(|origin| origin == "*"),
+            "auth.mode is \"open\" and cors.allowed_origins is \"*\": any page in a browser on this machine may read everything".to_owned(),
+        ),
+        (
             public && matches!(config.auth.mode, AuthMode::List | AuthMode::Store),
             format!(
                 "auth.mode is \"{}\" and server.bind is not on loopback: whoever knows a user id may read as that user",

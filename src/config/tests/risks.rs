@@ -53,7 +53,8 @@ fn each_risk_is_told() {
         ("[server]\ntrusted_proxies = ['0.0.0.0/0']", &["server.trusted_proxies holds every address"]),
         ("[server]\ntrusted_proxies = ['10.0.0.0/8']", &[]),
         ("[auth]\nusers = []", &["auth.users is empty"]),
-        ("[auth]\nusers = []\nmode = 'open'", &[]),
+        ("[auth]\nusers = []\nmode = 'open'", &["auth.mode is \"open\" and cors.allowed_origins"]),
+        ("[auth]\nusers = []\nmode = 'open'\n[cors]\nallowed_origins = []", &[]),
         ("[auth]\nmode = 'store'", &[]),
         (
             "[auth]\nmode = 'store'\n[server]\nbind = '0.0.0.0:8000'\n[cors]\nallowed_origins = []\n[stream]\naudience = 'owner'\n[ingest]\nbind = '127.0.0.1:7'",

@@ -39,6 +39,8 @@ use crate::{
         arrivals::Arrivals,
         auth::{Door, DoorError},
         dead_letters::Letters,
+        departures::Departures,
+        history::Exit,
         limits::Limits,
         listen::{ListenError, Listeners, Routes, listen},
         signature::Signature,
@@ -194,13 +196,23 @@ impl App {
             readiness: readiness.clone(),
             limits: limits.clone(),
         };
+        let departures = Arc::new(Departures::new(config.server.max_pages, limits.clone()));
+        let exit = Exit { departures, limits: limits.clone() };
         let streams = Streams { around, supervisor: lines.session_supervisor.clone() };
         let (archivist, supervisor) = (lines.archivist.clone(), lines.session_supervisor.clone());
         let users = UserBook { archivist, supervisor, store: store.clone() };
         let workers = workers(&config, &metrics, &lines, charge);
         let letters = Letters { store: store.clone(), archivist: lines.archivist.clone() };
-        let routes =
-            Routes { streams, door: Arc::new(door), webhooks: ingest, readiness: readiness.clone(), letters, users, limits };
+        let routes = Routes {
+            streams,
+            door: Arc::new(door),
+            exit,
+            webhooks: ingest,
+            readiness: readiness.clone(),
+            letters,
+            users,
+            limits,
+        };
         let listeners = listen(&config, routes, workers)?;
         log::info!(target: "notifications", "event=ready public={} ingest={} admin={}", listeners.public, listeners.ingest, listeners.admin);
         threads.extend([pipeline, intake, screening]);

@@ -12,6 +12,7 @@ use lookout::{
     app::App,
     commands,
     config::{self, AuthMode, Config, Loaded},
+    http::{auth::Door, connection::tls, listen::ListenError},
     logging,
     shutdown::Signals,
     store::DeadLetter,
@@ -167,12 +168,25 @@ fn raise_open_files(config: &Config) {
     }
 }
 
-fn check(loaded: &Loaded) -> Outcome {
-    for warning in &loaded.warnings {
+fn check(Loaded { config, warnings }: &Loaded) -> Outcome {
+    for warning in warnings {
         println!("warning: {warning}");
+    }
+    let faults = faults_of_files(config);
+    if !faults.is_empty() {
+        return Err(faults.join("\nlookout: ").into());
     }
     println!("the configuration is valid");
     Ok(())
+}
+
+/// What a start would say of the files of keys and certificates: they are a part of the configuration.
+fn faults_of_files(config: &Config) -> Vec<String> {
+    System::new().block_on(async {
+        let certificate = tls::acceptor(&config.server).err().map(|error| ListenError::from(error).to_string());
+        let keys = Door::open(&config.auth, None).err().map(|error| error.to_string());
+        certificate.into_iter().chain(keys).collect()
+    })
 }
 
 async fn dead_letters(config: &Config, action: DeadLetters) -> Outcome {

@@ -30,6 +30,7 @@ use super::{
     buried::Buried,
     courier::{Carry, Courier},
     line::{Line, Stop, guarded},
+    reply::Reply,
     screener::{Screener, Wake},
 };
 use crate::{
@@ -125,19 +126,6 @@ pub struct SetUser {
     pub known: bool,
     /// Told whether that changed anything, when it is durable.
     pub reply: oneshot::Sender<Result<bool, StoreError>>,
-}
-
-/// Who is told what became of a write.
-enum Reply {
-    Kept(Tell),
-    KeptAgain(TellAgain),
-    Discarded(oneshot::Sender<Result<usize, StoreError>>),
-    Settled(oneshot::Sender<Result<(), StoreError>>),
-    Released(oneshot::Sender<usize>),
-    UserSet(oneshot::Sender<Result<bool, StoreError>>),
-    Nobody,
-    /// The archivist itself: it keeps dead letters within their bounds.
-    Bound,
 }
 
 /// The actor.
@@ -374,34 +362,6 @@ fn group(waiting: &VecDeque<(Write, Reply)>, max_writes: usize) -> usize {
         first || bytes <= COMMIT_BYTES
     });
     within.count()
-}
-
-impl Reply {
-    /// Whoever has stopped waiting is not told; what was written stays written.
-    fn done(self, written: Written) {
-        match (self, written) {
-            (Self::Kept(tell), Written::Received(kept)) => tell(Ok(kept)),
-            (Self::KeptAgain(tell), Written::Retried(kept)) => tell(Ok(kept)),
-            (Self::Discarded(reply), Written::Discarded(count)) => drop(reply.send(Ok(count))),
-            (Self::Settled(reply), Written::Settled(_)) => drop(reply.send(Ok(()))),
-            (Self::Released(reply), Written::Released(count)) => drop(reply.send(count)),
-            (Self::UserSet(reply), Written::UserSet(changed)) => drop(reply.send(Ok(changed))),
-            (reply, Written::Refused(reason)) => reply.failed(&StoreError::Refused(reason)),
-            // A dropped reply tells its owner that the answer got lost.
-            _ => {}
-        }
-    }
-
-    fn failed(self, error: &StoreError) {
-        match self {
-            Self::Kept(tell) => tell(Err(error.clone())),
-            Self::KeptAgain(tell) => tell(Err(error.clone())),
-            Self::Discarded(reply) => drop(reply.send(Err(error.clone()))),
-            Self::Settled(reply) => drop(reply.send(Err(error.clone()))),
-            Self::UserSet(reply) => drop(reply.send(Err(error.clone()))),
-            Self::Released(_) | Self::Nobody | Self::Bound => {}
-        }
-    }
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ pub mod progress;
 pub mod recent;
 pub mod registry;
 pub mod relay;
+mod reply;
 pub mod resume;
 pub mod screener;
 pub mod session;

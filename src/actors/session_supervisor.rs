@@ -270,12 +270,22 @@ impl SessionSupervisor {
             users.admit(user).map_err(|refusal| ("user_removed", refusal))?;
         }
         self.registry().admit(user).map_err(|full| match full {
-            Full::Node => {
-                ("node_full", Refusal::busy("too_many_connections", "This server has as many streams open as it may.", 10))
-            }
-            Full::User => {
-                ("user_full", Refusal::busy("too_many_connections_for_user", "This user has as many streams open as it may.", 10))
-            }
+            Full::Node => (
+                "node_full",
+                Refusal::busy(
+                    "too_many_connections",
+                    "This server has as many streams open as it may (stream.max_connections).",
+                    10,
+                ),
+            ),
+            Full::User => (
+                "user_full",
+                Refusal::busy(
+                    "too_many_connections_for_user",
+                    "This user has as many streams open as it may (stream.max_connections_per_user).",
+                    10,
+                ),
+            ),
         })
     }
 

@@ -68,6 +68,8 @@ pub struct Server {
     pub max_head: usize,
     /// A connection without a request is closed after so long.
     pub keep_alive: Duration,
+    /// Pages of history in memory; one more waits.
+    pub max_pages: usize,
     /// Whose word is taken for the address of a client.
     pub trusted_proxies: Vec<IpNet>,
     /// Where they say it.

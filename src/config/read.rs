@@ -13,6 +13,8 @@ use std::{
 use bytesize::ByteSize;
 use ipnet::IpNet;
 use log::LevelFilter;
+use mongodb::options::ConnectionString;
+use redis::IntoConnectionInfo;
 
 use super::{
     Admin, Audience, Auth, AuthMode, Cluster, ClusterKind, Config, Cors, Ingest, JwtAlgorithm, Limits, Log, LogFormat, Mailbox,
@@ -67,6 +69,7 @@ pub(super) fn read(settings: &Settings, folder: &Path, faults: &mut Vec<Fault>) 
             head_timeout: r.duration("server.head_timeout", SHORTEST..=HOUR),
             max_head: r.size("server.max_head", KIB..=LARGEST_HEAD),
             keep_alive: r.duration("server.keep_alive", SHORTEST..=HOUR),
+            max_pages: r.number("server.max_pages", 1..=65_536),
             trusted_proxies: r.networks("server.trusted_proxies"),
             proxy_header: r.word(
                 "server.proxy_header",
@@ -172,7 +175,7 @@ pub(super) fn read(settings: &Settings, folder: &Path, faults: &mut Vec<Fault>) 
         store: Store {
             kind: r.word("store.kind", [("embedded", StoreKind::Embedded), ("mongodb", StoreKind::MongoDb)]),
             path: r.path("store.path"),
-            uri: r.secret("store.uri", &["mongodb://", "mongodb+srv://"]),
+            uri: r.secret("store.uri", &["mongodb://", "mongodb+srv://"], |uri| ConnectionString::parse(uri).is_ok()),
             database: r.text("store.database", units::database),
             select_timeout: r.duration("store.select_timeout", SHORTEST..=HOUR),
             timeout: r.duration("store.timeout", SHORTEST..=HOUR),
@@ -184,7 +187,7 @@ pub(super) fn read(settings: &Settings, folder: &Path, faults: &mut Vec<Fault>) 
         },
         cluster: Cluster {
             kind: r.word("cluster.kind", [("none", ClusterKind::None), ("redis", ClusterKind::Redis)]),
-            url: r.secret("cluster.url", &["redis://"]),
+            url: r.secret("cluster.url", &["redis://"], |url| url.into_connection_info().is_ok()),
             stream: r.text("cluster.stream", units::name),
             max_len: r.number("cluster.max_len", 1..=10_000_000),
             look_interval: r.duration("cluster.look_interval", SHORTEST..=HOUR),
@@ -331,14 +334,18 @@ impl<'a> Reader<'a> {
         self.take(key, parse).unwrap_or_default()
     }
 
-    /// A URL of one of these schemes. The fault does not show it: it may hold a password.
-    fn secret(&mut self, key: &'static str, schemes: &[&str]) -> Secret {
+    /// A URL of one of these schemes, that whoever connects with it can read. The fault does not show it: it may hold a password.
+    fn secret(&mut self, key: &'static str, schemes: &[&str], is_usable: fn(&str) -> bool) -> Secret {
         let parse = |setting| {
             let text = units::text(setting)?;
-            if schemes.iter().any(|scheme| text.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty())) {
-                return Ok(Secret::new(text));
+            if !schemes.iter().any(|scheme| text.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty())) {
+                return Err(Refusal::Value(format!("must begin with {} and name a host", schemes.join(" or "))));
             }
-            Err(Refusal::Value(format!("must begin with {} and name a host", schemes.join(" or "))))
+            if !is_usable(text) {
+                let parts = "its host, its port, what stands behind them, and the percent-encoding of its password";
+                return Err(Refusal::Value(format!("cannot be read: check {parts}")));
+            }
+            Ok(Secret::new(text))
         };
         self.take(key, parse).unwrap_or_else(|| Secret::new(""))
     }

@@ -5,8 +5,8 @@
 use std::{net::SocketAddr, time::Duration};
 
 use super::{
-    Audience, AuthMode, ClusterKind, Config, Jwks, JwtAlgorithm, Provider, Secret, Signature, SignatureScheme, SigningKey,
-    StoreKind,
+    Audience, AuthMode, ClusterKind, Config, Jwks, JwtAlgorithm, Limits, Provider, Secret, Signature, SignatureScheme,
+    SigningKey, StoreKind,
     fault::{Fault, Source},
     settings::Settings,
     units,
@@ -172,6 +172,10 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
                 .to_owned(),
         ),
         (
+            config.auth.mode == AuthMode::Open && config.cors.allowed_origins.iter().any(|origin| origin == "*"),
+            "auth.mode is \"open\" and cors.allowed_origins is \"*\": any page in a browser on this machine may read everything".to_owned(),
+        ),
+        (
             public && matches!(config.auth.mode, AuthMode::List | AuthMode::Store),
             format!(
                 "auth.mode is \"{}\" and server.bind is not on loopback: whoever knows a user id may read as that user",
@@ -228,6 +232,19 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
             "auth.url is http to another machine: the credentials of users pass in the clear".to_owned(),
         ),
         (
+            public
+                && matches!(config.auth.mode, AuthMode::Jwt | AuthMode::Http)
+                && config.server.tls_cert.is_none()
+                && config.server.trusted_proxies.is_empty(),
+            "server.bind is not on loopback, has no TLS and no proxy in server.trusted_proxies: what users show to get in passes in the \
+             clear"
+                .to_owned(),
+        ),
+        (
+            (public || !is_loopback(&webhook)) && has_no_bound(&config.limits),
+            "limits has a 0, or everybody in exempt, and a listener is not on loopback: one address may take everything".to_owned(),
+        ),
+        (
             config.server.trusted_proxies.iter().any(|network| network.prefix_len() == 0),
             "server.trusted_proxies holds every address: whoever connects may claim to be anybody, and no limit holds".to_owned(),
         ),
@@ -250,6 +267,12 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
         ),
     ];
     risks.into_iter().filter(|(risky, _)| *risky).map(|(_, warning)| warning).collect()
+}
+
+/// Whether a single address may have as much of something as it likes.
+fn has_no_bound(limits: &Limits) -> bool {
+    [limits.streams_per_ip, limits.webhooks_per_ip, limits.connections_per_ip].contains(&0)
+        || limits.exempt.iter().any(|network| network.prefix_len() == 0)
 }
 
 /// Bytes that somebody who guesses has to get right. A public key cannot be guessed from.

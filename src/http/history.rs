@@ -1,14 +1,17 @@
 //! `GET /notifications/zone-port-notifications`: what the stream has shown, page by page, and one notification.
 
-use std::fmt::Write;
+use std::{fmt::Write, sync::Arc};
 
 use actix_web::{HttpRequest, HttpResponse, http::header::ContentType, web};
 use serde::Deserialize;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     answer::store_refusal,
     auth::Door,
     caller::{Caller, query},
+    departures::Departures,
+    limits::{Limit, Limits},
     stream::Streams,
 };
 use crate::{
@@ -32,8 +35,21 @@ struct Parameters {
     before: Option<String>,
 }
 
+/// How pages leave.
+pub struct Exit {
+    /// On their way out.
+    pub departures: Arc<Departures>,
+    /// What is met when there is no place.
+    pub limits: Arc<Limits>,
+}
+
 /// A page: newest first, or oldest first behind `after`.
-pub async fn page(request: HttpRequest, door: web::Data<Door>, streams: web::Data<Streams>) -> Result<HttpResponse, Refusal> {
+pub async fn page(
+    request: HttpRequest,
+    door: web::Data<Door>,
+    streams: web::Data<Streams>,
+    exit: web::Data<Exit>,
+) -> Result<HttpResponse, Refusal> {
     let caller = Caller::admit(&request, &door, streams.around.stream.audience).await?;
     let Parameters { limit, after, before } = query(&request)?;
     let limit = limit.unwrap_or(DEFAULT_LIMIT);
@@ -59,6 +75,7 @@ pub async fn page(request: HttpRequest, door: web::Data<Door>, streams: web::Dat
         View::All => None,
         View::Own(user) => Some(user),
     };
+    let place = exit.place(&request).await?;
     let store = &streams.around.store;
     let page = store.history(HistoryQuery { owner, from, limit }).await.map_err(|error| store_refusal(&error))?;
     let last = page.entries.last().map(|entry| entry.position);
@@ -68,7 +85,7 @@ pub async fn page(request: HttpRequest, door: web::Data<Door>, streams: web::Dat
         // The page has seen everything up to the newest entry, so the next one need not look at it again.
         Some(after) => page.newest.or(Some(after)),
     };
-    Ok(answer(&page.entries, next))
+    Ok(exit.send(place, &request, answer(&page.entries, next)))
 }
 
 /// One notification. Somebody else's is 404, as if it were not there.
@@ -76,14 +93,30 @@ pub async fn one(
     request: HttpRequest,
     door: web::Data<Door>,
     streams: web::Data<Streams>,
+    exit: web::Data<Exit>,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Refusal> {
     let caller = Caller::admit(&request, &door, streams.around.stream.audience).await?;
     let unknown = || Refusal::new(404, "unknown_notification", "There is no such notification.");
     let id = NotificationId::parse_str(id.as_str()).map_err(|_| unknown())?;
+    let place = exit.place(&request).await?;
     let entry = streams.around.store.notification(id).await.map_err(|error| store_refusal(&error))?;
     let entry = entry.filter(|entry| caller.sees(entry.owner.as_deref())).ok_or_else(unknown)?;
-    Ok(HttpResponse::Ok().content_type(ContentType::json()).body(object(&entry)))
+    Ok(exit.send(place, &request, object(&entry)))
+}
+
+impl Exit {
+    async fn place(&self, request: &HttpRequest) -> Result<OwnedSemaphorePermit, Refusal> {
+        self.departures.place().await.ok_or_else(|| {
+            self.limits.met_by(Limit::MaxPages, request);
+            Refusal::busy("busy", "As many pages of history are on their way as may be (server.max_pages).", 1)
+        })
+    }
+
+    fn send(&self, place: OwnedSemaphorePermit, request: &HttpRequest, page: String) -> HttpResponse {
+        let body = self.departures.send(place, self.limits.client(request), page);
+        HttpResponse::Ok().content_type(ContentType::json()).body(body)
+    }
 }
 
 /// The cursor of a page. One that cannot be honoured is an error, because a page from elsewhere would hide a gap.
@@ -99,7 +132,7 @@ async fn cursor(name: &str, text: &str, streams: &Streams) -> Result<Position, R
     })
 }
 
-fn answer(entries: &[Entry], next: Option<Position>) -> HttpResponse {
+fn answer(entries: &[Entry], next: Option<Position>) -> String {
     let mut body = format!(r#"{{"status":"success","count":{},"notifications":["#, entries.len());
     for (index, entry) in entries.iter().enumerate() {
         if index > 0 {
@@ -112,7 +145,7 @@ fn answer(entries: &[Entry], next: Option<Position>) -> HttpResponse {
         Some(next) => write!(body, r#"],"next":"{next}"}}"#),
         None => write!(body, r#"],"next":null}}"#),
     };
-    HttpResponse::Ok().content_type(ContentType::json()).body(body)
+    body
 }
 
 /// The stream's own object with its `position` at the end. Spliced, not parsed: a payload is an object of our own making.

@@ -29,6 +29,7 @@ use super::{
     cors,
     dead_letters::Letters,
     gate::gate,
+    history::Exit,
     ingest,
     limits::Limits,
     not_found, public, security,
@@ -83,6 +84,8 @@ pub struct Routes {
     pub streams: Streams,
     /// Who gets these.
     pub door: Arc<Door>,
+    /// For history.
+    pub exit: Exit,
     /// For the webhook.
     pub webhooks: Ingest,
     /// For operators.
@@ -106,6 +109,7 @@ pub fn listen(
     let secure = tls.is_some();
     let webhooks = web::Data::new(routes.webhooks);
     let (streams, door) = (web::Data::new(routes.streams), web::Data::from(routes.door));
+    let exit = web::Data::new(routes.exit);
     let (cors, own_ingest) = (config.cors.clone(), config.ingest.bind.is_some());
     let parts = Parts { config, limits: limits.clone(), tls };
 
@@ -114,6 +118,7 @@ pub fn listen(
         App::new()
             .app_data(streams.clone())
             .app_data(door.clone())
+            .app_data(exit.clone())
             .app_data(webhooks.clone())
             .app_data(limits.clone())
             .app_data(web::ThinData(worker()))

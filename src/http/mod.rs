@@ -13,6 +13,7 @@ pub mod caller;
 pub mod connection;
 pub mod cors;
 pub mod dead_letters;
+pub mod departures;
 pub mod gate;
 pub mod history;
 pub mod limits;

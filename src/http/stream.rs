@@ -13,6 +13,7 @@ use super::{
     body::StreamBody,
     caller::{Caller, query},
     connection,
+    limits::{Limit, Limits},
 };
 use crate::{
     actors::{
@@ -48,6 +49,7 @@ pub async fn open(
     request: HttpRequest,
     door: web::Data<Door>,
     streams: web::Data<Streams>,
+    limits: web::Data<Limits>,
     worker: web::ThinData<Arc<Worker>>,
 ) -> Result<HttpResponse, Refusal> {
     let around = &streams.around;
@@ -68,7 +70,11 @@ pub async fn open(
         around.metrics.connections_refused.get_or_create(&[("cause", "busy")]).inc();
         busy()
     })?;
-    opened.await.map_err(|_| busy())??;
+    opened.await.map_err(|_| busy())?.inspect_err(|refusal| {
+        if let Some(limit) = Limit::of(refusal.code) {
+            limits.met_by(limit, &request);
+        }
+    })?;
 
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")

@@ -67,7 +67,13 @@ async fn take(request: &HttpRequest, payload: web::Payload, ingest: &Ingest) -> 
     let (reply, answer) = oneshot::channel();
     let webhook = Webhook { body, headers, received_at: chrono::Utc::now(), permit, reply };
     ingest.handler.try_send(webhook).map_err(|_| busy("busy", "The webhook handler's mailbox is full."))?;
-    ingest.answered(answer).await
+    let answer = ingest.answered(answer).await?;
+    if let Verdict::Refused(refusal) = &answer.verdict
+        && let Some(limit) = Limit::of(refusal.code)
+    {
+        ingest.limits.met_by(limit, request);
+    }
+    Ok(answer)
 }
 
 impl Ingest {
@@ -84,12 +90,16 @@ impl Ingest {
 pub(super) fn not_arrived(error: NotArrived, request: &HttpRequest, ingest: &Ingest) -> Refusal {
     match error {
         NotArrived::NoPlace if ingest.readiness.stopping.load(Ordering::Relaxed) => busy("stopping", "This server is stopping."),
-        NotArrived::NoPlace => busy("busy", "As many webhooks are under way as may be."),
+        NotArrived::NoPlace => {
+            ingest.limits.met_by(Limit::MaxInFlight, request);
+            busy("busy", "As many webhooks are under way as may be (ingest.max_in_flight).")
+        }
         NotArrived::TooSlow(within) => {
             ingest.limits.met_by(Limit::BodyTimeout, request);
             Refusal::new(408, "body_too_slow", format!("The body did not arrive within {within:?} (ingest.body_timeout)."))
         }
         NotArrived::TooLarge(max) => {
+            ingest.limits.met_by(Limit::MaxBody, request);
             Refusal::new(413, "body_too_large", format!("The body is larger than {max} bytes (ingest.max_body)."))
         }
         NotArrived::CutOff => Refusal::new(400, "body_cut_off", "The body ended before it was whole."),

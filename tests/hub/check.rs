@@ -1,6 +1,6 @@
 //! `lookout check`: faults end it with 1, risks are told and end it with 0, and no secret is shown.
 
-use crate::support::Server;
+use crate::support::{Identity, Server};
 
 /// How it ends, and what it says.
 fn check(settings: &[(&str, &str)]) -> (Option<i32>, String) {
@@ -60,4 +60,39 @@ fn faults_are_all_told_and_end_with_1() {
     assert!(risks.iter().any(|risk| risk.contains("stream.heartbeat_interval is over 60 s")), "risks are told beside: {said}");
     assert!(!risks.iter().any(|risk| risk.contains("admin.bind")), "the fault says more: {said}");
     assert!(!said.contains("s3cret"), "{said}");
+}
+
+#[test]
+fn files_of_keys_and_certificates_are_read_and_every_fault_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (identity, other) = (Identity::new(), Identity::new());
+    let pem = |path: std::path::PathBuf| path.to_str().unwrap().to_owned();
+    let (certificate, key, wrong) = (pem(identity.certificate()), pem(identity.key()), pem(other.key()));
+    let (good, short) = (file("good", "thirty-two bytes of a good secret"), file("short", "s3cret"));
+    let check = |certificate: &str, key: &str, jwt: &str| {
+        check(&[
+            ("SCREENING__LISTS", "['a.csv']"),
+            ("SERVER__TLS_CERT", certificate),
+            ("SERVER__TLS_KEY", key),
+            ("AUTH__MODE", "jwt"),
+            ("AUTH__JWT_KEY", jwt),
+            ("STREAM__AUDIENCE", "owner"),
+        ])
+    };
+    assert_eq!(check(&certificate, &key, &good), (Some(0), "the configuration is valid\n".to_owned()));
+    for (certificate, key, jwt, words) in [
+        (&certificate, &wrong, &good, &["server.tls_cert, server.tls_key", "KeyMismatch"][..]),
+        (&key, &key, &good, &["holds no certificate"]),
+        (&"/nowhere".to_owned(), &key, &short, &["/nowhere cannot be read", "auth.jwt_key", "32 bytes"]),
+    ] {
+        let (code, said) = check(certificate, key, jwt);
+        assert_eq!(code, Some(1), "{said}");
+        assert!(words.iter().all(|word| said.contains(word)), "{words:?}: {said}");
+        assert!(!said.contains("s3cret") && !said.contains("is valid"), "{said}");
+    }
 }

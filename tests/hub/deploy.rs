@@ -1,12 +1,13 @@
 //! What is written for operators agrees with `config.toml`: pages, nginx, the unit, the image.
 
-use std::{collections::BTreeSet, fs, path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, fs, net::IpAddr, path::PathBuf, time::Duration};
 
 use lookout::{config::Config, http};
 use toml::Table;
 
 /// Everything that tells an operator to set something.
-const PAGES: [&str; 6] = ["README.md", "actors.md", "docs/deploy.md", "docs/nginx.conf", "docs/lookout.service", "Dockerfile"];
+const PAGES: [&str; 7] =
+    ["README.md", "actors.md", "docs/deploy.md", "docs/security.md", "docs/nginx.conf", "docs/lookout.service", "Dockerfile"];
 
 fn read(file: &str) -> String {
     fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
@@ -40,7 +41,8 @@ fn named_key(word: &str, sections: &[&str]) -> Option<String> {
         return (variable != "SECTION__KEY").then(|| variable.to_lowercase().replace("__", "."));
     }
     let (section, key) = word.split_once('.')?;
-    (sections.contains(&section) && !key.is_empty()).then(|| word.to_owned())
+    // Some sources are called like a section.
+    (sections.contains(&section) && !key.is_empty() && key != "rs").then(|| word.to_owned())
 }
 
 /// The content of the code blocks in this language.
@@ -103,7 +105,11 @@ fn every_configuration_in_deploy_md_is_valid() {
             let folder = tempfile::tempdir().unwrap();
             let file = folder.path().join("config.toml");
             fs::write(&file, block).unwrap();
-            Config::load(Some(&file), secrets()).unwrap_or_else(|faults| panic!("{block}\n{faults}"));
+            let loaded = Config::load(Some(&file), secrets()).unwrap_or_else(|faults| panic!("{block}\n{faults}"));
+            let server = loaded.config.server;
+            // Else nginx would be one client with all the connections, or one without limits.
+            let nginx = if server.bind.ip().is_loopback() { "127.0.0.1" } else { "10.0.0.10" }.parse::<IpAddr>().unwrap();
+            assert!(server.trusted_proxies.iter().any(|network| network.contains(&nginx)), "{block}");
             seen += 1;
         }
     }

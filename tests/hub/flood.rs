@@ -127,6 +127,75 @@ fn connections_of_a_trusted_proxy_are_not_counted() {
 }
 
 #[test]
+fn each_limit_that_is_met_is_told_by_its_key_and_logged_by_its_name_without_any_query() {
+    let server = Server::start(&[
+        ("AUTH__MODE", "open"),
+        ("LIMITS__EXEMPT", "[]"),
+        ("LIMITS__STREAMS_PER_IP", "1"),
+        ("LIMITS__STREAMS_BURST", "4"),
+        ("LIMITS__WEBHOOKS_PER_IP", "1"),
+        ("LIMITS__WEBHOOKS_BURST", "7"),
+        ("LIMITS__CONNECTIONS_PER_IP", "50"),
+        ("SERVER__MAX_HEAD", "1KiB"),
+        ("SERVER__HEAD_TIMEOUT", "500ms"),
+        ("INGEST__BODY_TIMEOUT", "500ms"),
+        ("INGEST__MAX_BODY", "1KiB"),
+        ("INGEST__MAX_BATCH", "2"),
+        ("INGEST__MAX_DEPTH", "4"),
+        ("INGEST__MAX_NODES", "100"),
+        ("STREAM__MAX_CONNECTIONS", "2"),
+        ("STREAM__MAX_CONNECTIONS_PER_USER", "1"),
+    ]);
+    let met = |key: &str, answer: &Answer| {
+        let (section, name) = key.split_once('.').unwrap();
+        let message = answer.assert_error(answer.status())["message"].to_string();
+        assert!(message.contains(&format!("({section}.{name})")), "{key}: {message}");
+        let line = format!("event=limited limit={name} address=127.0.0.1");
+        wait_for(&line, || server.log().contains(&line).then_some(()));
+    };
+    let slow = |head: &str| {
+        let mut client = Client::connect(server.public).unwrap();
+        client.send(head.as_bytes()).unwrap();
+        client.answer(false).unwrap()
+    };
+    let webhook = "POST /notifications/webhook/zone-port-event?secret HTTP/1.1\r\nHost: a\r\n";
+    met("server.head_timeout", &slow(webhook));
+    met("server.max_head", &slow(&format!("{webhook}X-Padding: {}", "p".repeat(2_000))));
+    met("ingest.body_timeout", &slow(&format!("{webhook}Content-Length: 9\r\n\r\n{{")));
+    met("ingest.max_body", &server.post_bytes(&[b' '; 1_025], &[]));
+    met("ingest.max_batch", &server.post_bytes(b"[{},{},{}]", &[]));
+    met("ingest.max_depth", &server.post_bytes(b"[[[[[1]]]]]", &[]));
+    met("ingest.max_nodes", &server.post_bytes(format!("[{}1]", "1,".repeat(200)).as_bytes(), &[]));
+    let flood = |_| Some(server.post_bytes(b"{}", &[])).filter(|answer| answer.status() == 429);
+    met("limits.webhooks_per_ip", &(0..20).find_map(flood).expect("one too many"));
+    let _ana = server.stream("ana").query("access_token=s3cret").connect();
+    met("stream.max_connections_per_user", &server.stream("ana").query("access_token=s3cret").refused());
+    let _ben = server.stream("ben").connect();
+    met("stream.max_connections", &server.stream("cem").query("access_token=s3cret").refused());
+    let flood = |_| Some(server.stream("cem").refused()).filter(|answer| answer.status() == 429);
+    met("limits.streams_per_ip", &(0..20).find_map(flood).expect("one too many"));
+    // Which of them comes first is up to the threads that receive them.
+    let many: Vec<_> = (0..60).map(|_| Client::connect(server.public).unwrap()).collect();
+    let mut answers = many.into_iter().filter_map(|mut client| client.answer(false).ok());
+    met("limits.connections_per_ip", &answers.find(|answer| answer.status() == 429).expect("one too many"));
+    let log = server.log();
+    assert!(!["s3cret", "secret", "access_token", "user_id"].iter().any(|text| log.contains(text)), "{log}");
+}
+
+#[test]
+fn one_webhook_too_many_at_once_is_told_by_its_key_and_logged() {
+    let server = Server::start(&[("INGEST__MAX_IN_FLIGHT", "1")]);
+    let [mut slow, mut late] = [server.webhook_under_way(100), server.webhook_under_way(100)];
+    slow.send(b"{").unwrap();
+    server.wait_for_metric("lookout_webhooks_in_flight", 1.0);
+    late.send(b"{").unwrap();
+    let refused = late.answer(false).unwrap();
+    assert!(refused.assert_error(503)["message"].as_str().unwrap().contains("(ingest.max_in_flight)"));
+    let line = "event=limited limit=max_in_flight address=127.0.0.1";
+    wait_for(line, || server.log().contains(line).then_some(()));
+}
+
+#[test]
 fn a_flood_of_refusals_is_no_flood_of_log_lines() {
     let server = Server::start(&[
         ("LIMITS__EXEMPT", "[]"),

@@ -1,9 +1,16 @@
 //! History: the stream's own objects, page by page in both directions, for those who may see them.
 
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    time::{Duration, Instant},
+};
+
 use lookout::config::Audience;
 use serde_json::Value;
+use socket2::{Domain, Socket, Type};
 
-use crate::support::{Hub, Message, Setup, USER, batch, event};
+use crate::support::{Hub, Message, PATIENCE, Setup, USER, batch, event, sized_batch};
 
 const HISTORY: &str = "/notifications/zone-port-notifications";
 
@@ -118,4 +125,48 @@ fn under_audience_owner_history_is_ones_own() {
     for foreign in [bens, nobodys] {
         hub.get(&format!("{HISTORY}/{foreign}?user_id=anna")).assert_error(404);
     }
+}
+
+/// Asks for the longest page there is and reads nothing of it.
+fn unread(hub: &Hub) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    // Else the kernel would take the page for a client that never does.
+    socket.set_recv_buffer_size(4 * 1024).unwrap();
+    socket.set_tcp_mss(536).unwrap();
+    socket.connect(&hub.public.into()).unwrap();
+    let mut socket = TcpStream::from(socket);
+    let head = "GET /notifications/zone-port-notifications?user_id=test_user&limit=1000 HTTP/1.1\r\nHost: lookout.test\r\n\r\n";
+    socket.write_all(head.as_bytes()).unwrap();
+    socket
+}
+
+/// Reads on; whether the page comes to its end.
+fn is_whole(mut socket: &TcpStream) -> bool {
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let (mut said, mut piece) = (Vec::new(), vec![0; 1 << 16]);
+    while !said.ends_with(b"\"next\":null}") {
+        match socket.read(&mut piece) {
+            Ok(0) | Err(_) => return false,
+            Ok(length) => said.extend_from_slice(&piece[..length]),
+        }
+    }
+    true
+}
+
+#[test]
+fn pages_that_nobody_reads_give_their_places_to_others_and_are_told_of() {
+    let hub = Setup::new().with(|config| config.server.max_pages = 3).start();
+    for name in ["a", "b", "c", "d", "e", "f", "g"] {
+        hub.post(sized_batch("test_user|false", name, 100, 9_000)).assert_success();
+    }
+    let dawdlers: Vec<_> = (0..5).map(|_| unread(&hub)).collect();
+    let start = Instant::now();
+    for _ in 0..3 {
+        assert_eq!(hub.history("&limit=2")["count"], 2);
+    }
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+    assert!(hub.metric("lookout_limited_total") >= 3.0, "two dawdlers beyond three places, and whoever reads");
+    let cut_off = dawdlers.into_iter().filter(|socket| !is_whole(socket)).count();
+    assert!(cut_off >= 3, "{cut_off} have given their places up");
+    assert_eq!(hub.history("&limit=1000")["count"], 700, "and whoever reads gets the whole page");
 }

@@ -1,4 +1,5 @@
-//! The house rules that a machine can hold: which module may use which, and that `actors.md` tells the truth.
+//! The house rules that a machine can hold: which module may use which, and that `actors.md` and `docs/security.md` tell the
+//! truth.
 
 use std::{
     collections::BTreeSet,
@@ -183,4 +184,66 @@ fn actors_md_names_every_actor_with_its_real_messages_and_mailbox() {
             assert!(metrics.contains(&format!("\"{counter}\"")), "{name}: there is no counter {counter}");
         }
     }
+}
+
+/// The tests that a page names: `path::name` between backticks.
+fn named_tests(page: &str) -> BTreeSet<(&str, &str)> {
+    let spans = page.split('`').skip(1).step_by(2);
+    spans.filter_map(|span| span.split_once(".rs::")).collect()
+}
+
+#[test]
+fn every_attack_of_security_md_is_held_by_tests_that_exist() {
+    let page = fs::read_to_string(root().join("docs/security.md")).unwrap();
+    let attacks: Vec<&str> = page.lines().filter(|line| line.starts_with("| **")).collect();
+    for attack in [
+        "Spoofed user id",
+        "Algorithm confusion",
+        "Expired token on a running stream",
+        "Replayed webhook",
+        "Wrong signature",
+        "Timing",
+        "Header injection",
+        "SSE field injection",
+        "Markup in 12 scripts",
+        "Oversized bodies",
+        "Deep bodies",
+        "Slow heads",
+        "Connection flood from one address",
+        "Slow readers",
+        "Path tricks",
+        "Host header tricks",
+    ] {
+        assert!(attacks.iter().any(|row| row[4..].starts_with(attack)), "{attack}");
+    }
+    for row in attacks {
+        let held_by = row.trim_end_matches([' ', '|']).rsplit('|').next().unwrap();
+        assert!(!named_tests(held_by).is_empty(), "nothing holds {row}");
+    }
+    for (path, name) in named_tests(&page) {
+        let source = fs::read_to_string(root().join(format!("{path}.rs"))).unwrap_or_else(|error| panic!("{path}.rs: {error}"));
+        let at = source.find(&format!("fn {name}(")).unwrap_or_else(|| panic!("{path}.rs has no {name}"));
+        let before = source[..at].trim_end();
+        let attribute = before.strip_suffix("async").unwrap_or(before).trim_end().rsplit('\n').next().unwrap();
+        assert!(attribute.trim_start().starts_with("#["), "{path}.rs: {name} is no test");
+    }
+}
+
+/// No machine that does other things, too, can measure the time of a comparison honestly, so the sources are held to it.
+#[test]
+fn secrets_are_compared_in_constant_time_only() {
+    let code = |path: &str| {
+        let source = fs::read_to_string(root().join("src/http").join(path)).unwrap();
+        source.split("#[cfg(test)]").next().unwrap().to_owned()
+    };
+    for scheme in ["hmac", "standard", "token"] {
+        let code = code(&format!("signature/{scheme}.rs"));
+        assert!(code.contains(".ct_eq("), "{scheme}");
+        for short in ["==", "!=", ".eq(", ".ne(", ".cmp(", ".contains(", "starts_with", "ends_with", ".find(", "matches!"] {
+            assert!(!code.contains(short), "{scheme} compares by {short}");
+        }
+        let lines: Vec<_> = code.lines().filter(|line| line.contains(".ct_eq(")).collect();
+        assert!(lines.iter().all(|line| line.contains("any | ")), "{scheme} ends at the first that fits: {lines:?}");
+    }
+    assert!(code("auth/jwt/crypto.rs").contains("hmac::verify("), "ring's own, which takes the same time for all");
 }

@@ -103,6 +103,50 @@ fn a_request_has_one_host_and_nothing_is_built_from_it() {
 }
 
 #[test]
+fn a_body_whose_length_can_be_read_in_two_ways_ends_the_connection_with_whatever_stands_behind_it() {
+    let hub = Hub::start();
+    let smuggled = event("test_user|false", "smuggled").to_string();
+    let smuggled = format!("POST {WEBHOOK} HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{smuggled}", smuggled.len());
+    for framing in [
+        "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n",
+        "Transfer-Encoding: identity, chunked\r\n\r\n0\r\n\r\n",
+        "Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+        "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+        "Transfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n",
+        "Transfer-Encoding:\x0bchunked\r\n\r\n0\r\n\r\n",
+        "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+        "X: y\r\n Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "Transfer-Encoding: identity\r\n\r\n",
+        "Content-Length: 0\r\nContent-Length: 40\r\n\r\n",
+        "Content-Length: 0, 0\r\n\r\n",
+        "Content-Length: +0\r\n\r\n",
+        "Content-Length: -1\r\n\r\n",
+        "Content-Length: 0x0\r\n\r\n",
+        "Content-Length: \r\n\r\n",
+        "Content-Length: 18446744073709551616\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n-1\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n0x0\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFFF\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n0\n\n",
+        "Transfer-Encoding: chunked\r\n\r\n0;a\nb\r\n\r\n",
+        "Transfer-Encoding: chunked\r\n\r\n2\r\n{}X\r\n0\r\n\r\n",
+    ] {
+        let mut client = Client::connect(hub.public).unwrap();
+        client.send(format!("POST {WEBHOOK} HTTP/1.1\r\nHost: a\r\n{framing}{smuggled}").as_bytes()).unwrap();
+        client.answer(false).unwrap_or_else(|error| panic!("{error} for {framing:?}")).assert_error(400);
+        assert!(client.answer(false).is_err(), "nothing may follow {framing:?}");
+    }
+    assert_eq!(hub.history("")["count"], 0, "no smuggled webhook was kept");
+    // The same behind a length that means one thing is a second request, and taken.
+    let mut client = Client::connect(hub.public).unwrap();
+    client.send(format!("POST {WEBHOOK} HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n{smuggled}").as_bytes()).unwrap();
+    client.answer(false).unwrap().assert_error(400);
+    client.answer(false).unwrap().assert_success();
+}
+
+#[test]
 fn line_ends_in_a_query_end_up_in_no_header_and_no_log_line() {
     let server = crate::support::Server::start(&[("AUTH__MODE", "open")]);
     let injected = "%0D%0ASet-Cookie:%20a=b%0D%0A%0D%0A%3Cscript%3E%0A%1b[31mforged%20line";

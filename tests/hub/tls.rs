@@ -1,14 +1,15 @@
 //! TLS and HTTP/2: the same streams and webhooks, many of them on one connection, and no one's trouble is another's.
 
 use std::{
-    io::{Read, Write},
-    net::TcpStream,
+    io::{ErrorKind, Read, Write},
+    net::{SocketAddr, TcpStream},
     time::{Duration, Instant},
 };
 
 use h2::Reason;
 use http::Method;
 use nix::sys::signal::Signal;
+use rustls::{ClientConnection, StreamOwned};
 use serde_json::Value;
 
 use crate::support::{
@@ -28,6 +29,14 @@ fn server(identity: &Identity, settings: &[(&str, &str)]) -> Server {
     ];
     all.extend(settings);
     Server::start(&all)
+}
+
+/// A connection on which HTTP/2 was agreed on, and on which nobody speaks it but the test.
+fn http2_by_hand(address: SocketAddr, trust: &Trust) -> StreamOwned<ClientConnection, TcpStream> {
+    let tcp = TcpStream::connect(address).unwrap();
+    tcp.set_read_timeout(Some(PATIENCE)).unwrap();
+    let client = ClientConnection::new(trust.client(&["h2"]), "localhost".try_into().unwrap()).unwrap();
+    StreamOwned::new(client, tcp)
 }
 
 /// Posts webhooks on a connection of its own.
@@ -123,6 +132,26 @@ fn a_tab_that_is_closed_frees_its_place_at_once_and_its_neighbours_stay() {
 }
 
 #[test]
+fn requests_that_are_taken_back_at_once_harm_nobody() {
+    let identity = Identity::new();
+    let (hub, trust) = (Setup::new().secured_by(&identity).start(), identity.trust());
+    let mut reader = hub.stream(USER).securely(&trust).connect();
+    let mut taken_back = 0;
+    // Some come so far that a stream is opened for them.
+    while taken_back < 2_000 || hub.metric("lookout_connections_opened_total") < 10.0 {
+        assert!(taken_back < 200_000, "no stream was ever opened");
+        // A server may end a connection that does so; then there is another one.
+        let mut connection = Http2::connect(hub.public, &trust);
+        let stream = "/notifications/zone-port-events/stream?user_id=test_user";
+        taken_back += 1 + (0..500).take_while(|_| connection.abandon(stream)).count();
+    }
+    let mut client = Client::connect_securely(hub.public, &trust).unwrap();
+    client.request("POST", WEBHOOK, &[], event("test_user|false", "a").to_string().as_bytes()).unwrap().assert_success();
+    assert_eq!(marker(&reader.notification().json), "a");
+    hub.wait_for_metric("lookout_connections", 1.0);
+}
+
+#[test]
 fn a_connection_that_hangs_answers_no_ping_and_is_closed() {
     let identity = Identity::new();
     let setup = Setup::new().secured_by(&identity).with(|config| {
@@ -164,6 +193,52 @@ fn an_idle_connection_is_closed_after_keep_alive() {
     let start = Instant::now();
     connection.closed();
     assert!(start.elapsed() > Duration::from_millis(250) && start.elapsed() < PATIENCE, "{:?}", start.elapsed());
+}
+
+#[test]
+fn an_idle_connection_that_does_not_answer_the_farewell_is_closed_all_the_same() {
+    let identity = Identity::new();
+    let setup = Setup::new().secured_by(&identity).with(|config| config.server.keep_alive = Duration::from_millis(300));
+    let hub = setup.start();
+    let mut socket = http2_by_hand(hub.public, &identity.trust());
+    // It settles nothing and answers no ping.
+    socket.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").unwrap();
+    let start = Instant::now();
+    let mut said = Vec::new();
+    let end = socket.read_to_end(&mut said);
+    let timed_out = end.is_err_and(|error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut));
+    assert!(!timed_out && start.elapsed() > Duration::from_millis(500), "{:?}", start.elapsed());
+    assert!(said.windows(5).any(|frame| frame == b"\x07\0\0\0\0"), "it was told to go away: {}", said.escape_ascii());
+}
+
+#[test]
+fn a_preface_that_stalls_is_cut_off() {
+    let identity = Identity::new();
+    let setup = Setup::new().secured_by(&identity).with(|config| config.server.head_timeout = Duration::from_millis(300));
+    let hub = setup.start();
+    let mut socket = http2_by_hand(hub.public, &identity.trust());
+    socket.write_all(b"PRI * HTTP/2.0\r\n").unwrap();
+    let ended = socket.read_to_end(&mut Vec::new());
+    assert!(!ended.is_err_and(|error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)));
+    hub.wait_for_metric("lookout_limited_total", 1.0);
+}
+
+#[test]
+fn a_large_head_is_431_over_http2_too_and_takes_nothing_from_its_neighbours() {
+    let identity = Identity::new();
+    let setup = Setup::new().secured_by(&identity).with(|config| config.server.max_head = 8 * 1024);
+    let hub = setup.start();
+    let mut connection = Http2::connect(hub.public, &identity.trust());
+    let mut tab = connection.stream(USER);
+    assert_eq!(connection.ask(Method::GET, HISTORY, &[("x-padding", &"p".repeat(7_000))], b"").status(), 200);
+    let refused = connection.ask(Method::GET, HISTORY, &[("x-padding", &"p".repeat(9_000))], b"");
+    let error: Value = serde_json::from_slice(refused.body()).unwrap();
+    assert_eq!((refused.status().as_u16(), &error["error"]), (431, &Value::from("head_too_large")));
+    assert_eq!(refused.headers()["x-content-type-options"], "nosniff");
+    assert_eq!(hub.metric("lookout_limited_total"), 1.0);
+    assert_eq!(connection.ask(Method::GET, HISTORY, &[("x-padding", &"p".repeat(30_000))], b"").status(), 431);
+    connection.ask(Method::POST, WEBHOOK, &[], event("test_user|false", "a").to_string().as_bytes());
+    assert_eq!(marker(&tab.expect(&connection, "zone_port_notification").json), "a");
 }
 
 #[test]

@@ -16,6 +16,7 @@ fn a_value_that_a_key_cannot_have_is_refused_by_name() {
         ("server.tls_reload_interval", "'0s'", "must be 1ms to 1day, is 0s"),
         ("server.head_timeout", "'0s'", "must be 1ms to 1h, is 0s"),
         ("server.max_head", "'129KiB'", "must be 1.0 KiB to 128.0 KiB, is 129.0 KiB"),
+        ("server.max_pages", "0", "must be 1 to 65536, is 0"),
         ("server.keep_alive", "'2h'", "must be 1ms to 1h, is 2h"),
         ("server.trusted_proxies", "['10.0.0.1/8']", "which says more than its range"),
         ("server.proxy_header", "'x-real-ip'", "must be one of \"x-forwarded-for\", \"forwarded\", is \"x-real-ip\""),
@@ -106,6 +107,14 @@ fn a_value_that_a_key_cannot_have_is_refused_by_name() {
         ("store.max_commit", "0", "must be 1 to 100000, is 0"),
         ("cluster.kind", "'nats'", "must be one of \"none\", \"redis\", is \"nats\""),
         ("cluster.url", "'redis://'", "must begin with redis:// and name a host"),
+        ("cluster.url", "'redis://bus:port'", "cannot be read"),
+        ("cluster.url", "'redis://bus:66000'", "cannot be read"),
+        ("cluster.url", "'redis://bus/not-a-number'", "cannot be read"),
+        ("cluster.url", "'redis://:s3%ret/@bus'", "cannot be read"),
+        ("store.uri", "'mongodb://db:port'", "cannot be read"),
+        ("store.uri", "'mongodb://lookout:s3c/ret@db'", "cannot be read"),
+        ("store.uri", "'mongodb://db/?tls=perhaps'", "cannot be read"),
+        ("store.uri", "'mongodb+srv://one.example,two.example'", "cannot be read"),
         ("cluster.stream", "''", "must not be empty"),
         ("cluster.max_len", "0", "must be 1 to 10000000, is 0"),
         ("cluster.look_interval", "'0s'", "must be 1ms to 1h, is 0s"),
@@ -126,6 +135,7 @@ fn a_value_that_a_key_cannot_have_is_refused_by_name() {
         assert_eq!(lines.len(), 1, "{key} = {value}: {lines:?}");
         assert!(lines[0].starts_with(&format!("{key} (lookout.toml): ")), "{lines:?}");
         assert!(lines[0].contains(words), "{key} = {value}: {lines:?}");
+        assert!(!lines[0].contains("s3"), "{lines:?}");
     }
 }
 
@@ -150,6 +160,9 @@ fn values_at_their_bounds_are_taken() {
         ("auth.jwt_jwks", "'http://[::1]:1/jwks'"),
         ("auth.jwt_jwks", "'http://localhost/jwks'"),
         ("auth.jwt_cookie", "'__Host-token'"),
+        ("cluster.url", "'redis://user:p%40ss@[::1]:6380/2'"),
+        ("store.uri", "'mongodb://user:p%40ss@a:1,b:2/admin?replicaSet=rs0&tls=true'"),
+        ("store.uri", "'mongodb+srv://user:p%40ss@cluster.example/?authSource=admin'"),
     ] {
         assert!(load(&one_key(key, value), &[]).is_ok(), "{key} = {value}");
     }

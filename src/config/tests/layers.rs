@@ -25,6 +25,7 @@ fn the_defaults_are_the_documented_ones() {
             head_timeout: secs(10),
             max_head: 16 << 10,
             keep_alive: secs(5),
+            max_pages: 32,
             trusted_proxies: Vec::new(),
             proxy_header: ProxyHeader::XForwardedFor,
             shutdown_grace: secs(10),

@@ -53,7 +53,8 @@ fn each_risk_is_told() {
         ("[server]\ntrusted_proxies = ['0.0.0.0/0']", &["server.trusted_proxies holds every address"]),
         ("[server]\ntrusted_proxies = ['10.0.0.0/8']", &[]),
         ("[auth]\nusers = []", &["auth.users is empty"]),
-        ("[auth]\nusers = []\nmode = 'open'", &[]),
+        ("[auth]\nusers = []\nmode = 'open'", &["auth.mode is \"open\" and cors.allowed_origins"]),
+        ("[auth]\nusers = []\nmode = 'open'\n[cors]\nallowed_origins = []", &[]),
         ("[auth]\nmode = 'store'", &[]),
         (
             "[auth]\nmode = 'store'\n[server]\nbind = '0.0.0.0:8000'\n[cors]\nallowed_origins = []\n[stream]\naudience = 'owner'\n[ingest]\nbind = '127.0.0.1:7'",
@@ -66,6 +67,23 @@ fn each_risk_is_told() {
             &["auth.mode is \"http\" and stream.max_lifetime", "auth.url is http"],
         ),
         ("[auth]\nmode = 'http'\nurl = 'http://127.0.0.1:80/'\n[stream]\nmax_lifetime = '1h'", &[]),
+        (
+            "[auth]\nmode = 'jwt'\njwt_key = 'key.pem'\n[server]\nbind = '0.0.0.0:8000'\n[cors]\nallowed_origins = []\n[stream]\naudience = 'owner'\n[ingest]\nbind = '127.0.0.1:7'",
+            &["server.bind is not on loopback, has no TLS"],
+        ),
+        (
+            "[auth]\nmode = 'jwt'\njwt_key = 'key.pem'\n[server]\nbind = '0.0.0.0:8000'\ntrusted_proxies = ['10.0.0.10']\n[cors]\nallowed_origins = []\n[stream]\naudience = 'owner'\n[ingest]\nbind = '127.0.0.1:7'",
+            &[],
+        ),
+        ("[limits]\nstreams_per_ip = 0", &[]),
+        (
+            "[limits]\nwebhooks_per_ip = 0\n[ingest]\nbind = '10.0.0.1:8002'\nsignature = { scheme = 'hmac-sha256', header = 'X-Sig', secrets = ['twenty-four bytes of text'] }",
+            &["limits has a 0"],
+        ),
+        (
+            "[limits]\nexempt = ['0.0.0.0/0']\n[ingest]\nbind = '10.0.0.1:8002'\nsignature = { scheme = 'hmac-sha256', header = 'X-Sig', secrets = ['twenty-four bytes of text'] }",
+            &["limits has a 0"],
+        ),
         ("[store]\nretention = '3d'", &["store.retention is below 4 days"]),
         ("[store]\nretention = '4d'", &[]),
         ("[ingest]\nmax_body = '8MiB'", &[]),

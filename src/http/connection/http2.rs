@@ -28,8 +28,11 @@ use tokio::{
     time::{Instant, Sleep, sleep, timeout},
 };
 
-use super::{request::answer, welcome::Reception};
-use crate::actors::link::Link;
+use super::{
+    request::answer,
+    welcome::{Patience, Reception},
+};
+use crate::{actors::link::Link, http::limits::Limit};
 
 /// What a client may send of one body before it was read.
 const STREAM_WINDOW: u32 = 256 * 1024;
@@ -41,22 +44,23 @@ pub(super) struct Http2<S> {
     app: Rc<S>,
     builder: Builder,
     drain: GracefulShutdownSignal,
-    head_timeout: Duration,
+    patience: Rc<Patience>,
     keep_alive: Duration,
     ping_interval: Duration,
 }
 
 impl<S> Http2<S> {
     /// Asks this application.
-    pub fn new(reception: &Reception, app: Rc<S>, drain: GracefulShutdownSignal) -> Self {
+    pub fn new(reception: &Reception, patience: Rc<Patience>, app: Rc<S>, drain: GracefulShutdownSignal) -> Self {
         let mut builder = Builder::new();
         builder
             .max_concurrent_streams(reception.streams_per_connection)
-            .max_header_list_size(u32::try_from(reception.max_head).unwrap_or(u32::MAX))
+            // What is far beyond `server.max_head` h2 refuses by itself, with a 431 and not a word; the rest is ours to refuse.
+            .max_header_list_size(u32::try_from(2 * reception.max_head).unwrap_or(u32::MAX))
             .initial_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW);
-        let &Reception { head_timeout, keep_alive, user_timeout: ping_interval, .. } = reception;
-        Self { app, builder, drain, head_timeout, keep_alive, ping_interval }
+        let &Reception { keep_alive, user_timeout: ping_interval, .. } = reception;
+        Self { app, builder, drain, patience, keep_alive, ping_interval }
     }
 }
 
@@ -69,10 +73,13 @@ where
     S::Error: Into<Response<BoxBody>>,
     B: MessageBody,
 {
-    let Ok(Ok(mut connection)) = timeout(host.head_timeout, host.builder.handshake::<T, Bytes>(io)).await else { return };
+    let Ok(begun) = timeout(host.patience.head_timeout, host.builder.handshake::<T, Bytes>(io)).await else {
+        return host.patience.limits.met(Limit::HandshakeTimeout, peer.ip().to_canonical());
+    };
+    let Ok(mut connection) = begun else { return };
     let Some(pings) = connection.ping_pong() else { return };
     let mut pulse = Pulse { pings, interval: host.ping_interval, timer: Box::pin(sleep(host.ping_interval)), unanswered: false };
-    let mut idle = Idle { keep_alive: host.keep_alive, timer: Box::pin(sleep(host.keep_alive)), was_idle: true };
+    let mut idle = Idle { keep_alive: host.keep_alive, timer: Box::pin(sleep(host.keep_alive)), was_idle: true, told: false };
     let mut drain = Some(Box::pin(host.drain.notified()));
     let mut answers = FuturesUnordered::new();
     poll_fn(|cx| {
@@ -80,16 +87,21 @@ where
             while let Poll::Ready(Some(())) = answers.poll_next_unpin(cx) {}
             match connection.poll_accept(cx) {
                 Poll::Ready(Some(Ok((request, respond)))) => {
-                    answers.push(answer(host.app.clone(), request, respond, link.clone(), peer));
+                    answers.push(answer(host.app.clone(), host.patience.clone(), request, respond, link.clone(), peer));
                 }
                 Poll::Ready(None | Some(Err(_))) => return Poll::Ready(()),
                 Poll::Pending => break,
             }
         }
         let stops = drain.as_mut().is_some_and(|drain| drain.as_mut().poll(cx).is_ready());
-        if stops || idle.poll(cx, answers.is_empty()).is_ready() {
+        if stops {
             drain = None;
             return farewell(&mut connection, cx);
+        }
+        match idle.poll(cx, answers.is_empty()) {
+            Poll::Ready(Goes::ByItself) => return farewell(&mut connection, cx),
+            Poll::Ready(Goes::Now) => return Poll::Ready(()),
+            Poll::Pending => {}
         }
         pulse.poll_lost(cx)
     })
@@ -142,14 +154,28 @@ struct Idle {
     keep_alive: Duration,
     timer: Pin<Box<Sleep>>,
     was_idle: bool,
+    /// Whether its client was told to go: it has to answer that, and may not.
+    told: bool,
+}
+
+/// How a connection without requests goes.
+enum Goes {
+    /// Its client is told to.
+    ByItself,
+    /// Its client was told to and did not.
+    Now,
 }
 
 impl Idle {
-    fn poll(&mut self, cx: &mut Context<'_>, is_idle: bool) -> Poll<()> {
+    fn poll(&mut self, cx: &mut Context<'_>, is_idle: bool) -> Poll<Goes> {
         if is_idle && !self.was_idle {
             self.timer.as_mut().reset(Instant::now() + self.keep_alive);
         }
         self.was_idle = is_idle;
-        if is_idle { self.timer.as_mut().poll(cx) } else { Poll::Pending }
+        if !is_idle || self.timer.as_mut().poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        self.timer.as_mut().reset(Instant::now() + self.keep_alive);
+        Poll::Ready(if std::mem::replace(&mut self.told, true) { Goes::Now } else { Goes::ByItself })
     }
 }

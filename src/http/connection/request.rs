@@ -25,8 +25,11 @@ use futures_util::stream::{Stream, StreamExt};
 use h2::{Reason, RecvStream, SendStream, server::SendResponse};
 use tokio::time::timeout;
 
-use super::welcome::LINGER;
-use crate::actors::{link::Link, wire::Branch};
+use super::welcome::{LINGER, Patience, too_long};
+use crate::{
+    actors::{link::Link, wire::Branch},
+    http::{answer::refused, limits::Limit, security},
+};
 
 /// The most of one answer that is given to the connection at once.
 const PIECE: usize = 16 * 1024;
@@ -34,6 +37,7 @@ const PIECE: usize = 16 * 1024;
 /// Answers a request. Ends early, dropping whatever answers it, when the client takes it back.
 pub(super) async fn answer<S, B>(
     app: Rc<S>,
+    patience: Rc<Patience>,
     request: ::http::Request<RecvStream>,
     mut respond: SendResponse<Bytes>,
     link: Arc<Link>,
@@ -47,6 +51,10 @@ pub(super) async fn answer<S, B>(
     let branch = Branch::new(link);
     let is_head = request.method() == ::http::Method::HEAD;
     let (parts, body) = request.into_parts();
+    if length(&parts) > patience.max_head {
+        patience.limits.met(Limit::MaxHead, peer.ip().to_canonical());
+        return send(head_too_large(&patience), respond, is_head, &branch).await;
+    }
     let body = Body(Rc::new(RefCell::new(body)));
     let Some(request) = translate(parts, body.clone(), &branch, peer) else { return respond.send_reset(Reason::PROTOCOL_ERROR) };
     let mut asked = pin!(app.call(request));
@@ -60,6 +68,25 @@ pub(super) async fn answer<S, B>(
         None => return,
     }
     body.discard_rest().await;
+}
+
+/// The bytes that a head would have in HTTP/1.1, so that `server.max_head` means the same in both.
+fn length(parts: &::http::request::Parts) -> usize {
+    let headers: usize = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    let uri = parts.uri.path_and_query().map_or(0, |path| path.as_str().len())
+        + parts.uri.authority().map_or(0, |host| host.as_str().len());
+    parts.method.as_str().len() + uri + headers
+}
+
+/// The application is not asked, so this is where the headers of all answers are added.
+fn head_too_large(patience: &Patience) -> Response<BoxBody> {
+    let mut answer = refused(&too_long(patience.max_head));
+    for (name, value) in security::headers(true) {
+        if let Ok(name) = HeaderName::try_from(name) {
+            answer.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
+    }
+    answer.into()
 }
 
 /// The same request in actix's types; none for one that HTTP/1.1 could not ask.

@@ -108,16 +108,17 @@ impl Patience {
                 "head_too_slow",
                 format!("The head of the request did not arrive within {head_timeout:?} (server.head_timeout)."),
             )),
-            too_long: raw(&Refusal::new(
-                431,
-                "head_too_large",
-                format!("The head of the request is larger than {max_head} bytes (server.max_head)."),
-            )),
+            too_long: raw(&too_long(max_head)),
             no_request: raw(&Refusal::new(400, "bad_request", "This is no HTTP request.")),
             crowded: raw(&Refusal { retry_after: Some(1), ..crowded }),
             lingering: Cell::default(),
         }
     }
+}
+
+/// What is told to a client whose head is larger than this.
+pub(super) fn too_long(max_head: usize) -> Refusal {
+    Refusal::new(431, "head_too_large", format!("The head of the request is larger than {max_head} bytes (server.max_head)."))
 }
 
 /// Serves this application on every connection of a listener; built once on each of its worker threads.
@@ -140,7 +141,7 @@ where
         async move {
             let patience = Rc::new(Patience::new(&reception));
             let app = Rc::new(app.new_service(()).await?);
-            let http2 = Rc::new(Http2::new(&reception, app.clone(), drain.clone()));
+            let http2 = Rc::new(Http2::new(&reception, patience.clone(), app.clone(), drain.clone()));
             let http1 = HttpService::build()
                 .graceful_shutdown_signal(move || {
                     let drain = drain.clone();

@@ -1,5 +1,5 @@
 //! What one client address may have, and what is said when it wants more: rates of new streams and of webhooks, open
-//! connections, patience.
+//! connections, patience. Also where each limit that somebody meets is counted and logged, those of other modules too.
 //!
 //! One host must not be able to take from all others what is there once: places, processor time, the log of the operator.
 
@@ -49,10 +49,26 @@ pub enum Limit {
     MaxHead,
     /// `ingest.body_timeout`
     BodyTimeout,
+    /// `ingest.max_body`
+    MaxBody,
+    /// `ingest.max_batch`
+    MaxBatch,
+    /// `ingest.max_depth`
+    MaxDepth,
+    /// `ingest.max_nodes`
+    MaxNodes,
+    /// `ingest.max_in_flight`
+    MaxInFlight,
+    /// `stream.max_connections`
+    MaxStreams,
+    /// `stream.max_connections_per_user`
+    MaxStreamsOfUser,
+    /// `server.max_pages`
+    MaxPages,
 }
 
 impl Limit {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 15] = [
         Self::Streams,
         Self::Webhooks,
         Self::Connections,
@@ -60,7 +76,27 @@ impl Limit {
         Self::HandshakeTimeout,
         Self::MaxHead,
         Self::BodyTimeout,
+        Self::MaxBody,
+        Self::MaxBatch,
+        Self::MaxDepth,
+        Self::MaxNodes,
+        Self::MaxInFlight,
+        Self::MaxStreams,
+        Self::MaxStreamsOfUser,
+        Self::MaxPages,
     ];
+
+    /// The one that an error of this code speaks of, if any.
+    pub fn of(code: &str) -> Option<Self> {
+        Some(match code {
+            "too_deep" => Self::MaxDepth,
+            "too_many_nodes" => Self::MaxNodes,
+            "batch_too_large" => Self::MaxBatch,
+            "too_many_connections" => Self::MaxStreams,
+            "too_many_connections_for_user" => Self::MaxStreamsOfUser,
+            _ => return None,
+        })
+    }
 
     /// The name in metrics and log lines.
     fn name(self) -> &'static str {
@@ -72,6 +108,14 @@ impl Limit {
             Self::HandshakeTimeout => "handshake_timeout",
             Self::MaxHead => "max_head",
             Self::BodyTimeout => "body_timeout",
+            Self::MaxBody => "max_body",
+            Self::MaxBatch => "max_batch",
+            Self::MaxDepth => "max_depth",
+            Self::MaxNodes => "max_nodes",
+            Self::MaxInFlight => "max_in_flight",
+            Self::MaxStreams => "max_connections",
+            Self::MaxStreamsOfUser => "max_connections_per_user",
+            Self::MaxPages => "max_pages",
         }
     }
 }
@@ -133,7 +177,7 @@ impl Limits {
     }
 
     /// Whom a request comes from.
-    fn client(&self, request: &HttpRequest) -> Option<IpAddr> {
+    pub fn client(&self, request: &HttpRequest) -> Option<IpAddr> {
         Some(self.proxies.client(request.peer_addr()?.ip(), request.headers()))
     }
 
@@ -144,7 +188,7 @@ impl Limits {
         }
         rate.check(block(client)).map_err(|wait| {
             self.met(limit, client);
-            too_many(wait)
+            too_many(limit, wait)
         })
     }
 
@@ -188,9 +232,9 @@ async fn pass<B: MessageBody + 'static>(
     }
 }
 
-fn too_many(wait: Duration) -> Refusal {
+fn too_many(limit: Limit, wait: Duration) -> Refusal {
     let seconds = u32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u32::MAX).max(1);
-    let message = "This address asks for more than one address may have; come back later.";
+    let message = format!("This address asks for more than one address may have (limits.{}); come back later.", limit.name());
     Refusal { retry_after: Some(seconds), ..Refusal::new(429, "too_many_requests", message) }
 }
 

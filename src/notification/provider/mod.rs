@@ -120,13 +120,13 @@ pub enum BodyError {
     #[error("the body is not JSON: {0}")]
     NotJson(String),
     /// More levels than [`BodyLimits::max_depth`].
-    #[error("the body has more than {max_depth} objects and arrays inside each other")]
+    #[error("the body has more than {max_depth} objects and arrays inside each other (ingest.max_depth)")]
     TooDeep {
         /// The limit.
         max_depth: usize,
     },
     /// More values than [`BodyLimits::max_nodes`].
-    #[error("the body has more than {max_nodes} values")]
+    #[error("the body has more than {max_nodes} values (ingest.max_nodes)")]
     TooManyNodes {
         /// The limit.
         max_nodes: usize,
@@ -141,7 +141,7 @@ pub enum BodyError {
     #[error("the body is neither an object nor an array of objects")]
     NotAnObject,
     /// More items than [`BodyLimits::max_batch`].
-    #[error("the batch has {items} items, the limit is {max_batch}; send it in parts")]
+    #[error("the batch has {items} items, the limit is {max_batch} (ingest.max_batch); send it in parts")]
     BatchTooLarge {
         /// How many there are.
         items: usize,

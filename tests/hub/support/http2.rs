@@ -74,6 +74,19 @@ impl Http2 {
         self.within(patience, answer).is_some_and(|answer| answer.is_ok())
     }
 
+    /// Asks for this path and takes it back before there can be an answer. Whether the connection still takes requests.
+    pub fn abandon(&mut self, path: &str) -> bool {
+        let request = Request::get(format!("https://localhost{path}")).body(()).expect("a request");
+        let requests = self.requests.clone();
+        self.runtime.block_on(async {
+            let Ok(mut requests) = timeout(PATIENCE, requests.ready()).await.expect("in time") else { return false };
+            let sent = requests.send_request(request, true);
+            // The request is on its way before it is taken back.
+            tokio::task::yield_now().await;
+            sent.is_ok()
+        })
+    }
+
     /// Waits until the server has closed the connection.
     pub fn closed(self) {
         self.runtime.block_on(async { timeout(PATIENCE, self.driver).await }).expect("closed in time").expect("a driver");

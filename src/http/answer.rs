@@ -9,15 +9,22 @@ use actix_web::{
 };
 use bytes::Bytes;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::security;
 use crate::{error::Refusal, store::StoreError};
 
-/// `{"status":"error","error":…,"message":…}`
-#[derive(Serialize)]
-struct ErrorBody<'a> {
+/// Why a request was refused.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Error)]
+pub struct ErrorBody<'a> {
+    #[schema(pattern = "^error$")]
     status: &'static str,
+    /// What programs look at.
+    #[schema(pattern = "^[a-z][a-z0-9_]*$")]
     error: &'a str,
+    /// One sentence for people.
+    #[schema(min_length = 1)]
     message: &'a str,
 }
 

@@ -7,11 +7,15 @@ use serde::Deserialize;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
-    answer::store_refusal,
+    answer::{ErrorBody, store_refusal},
     auth::Door,
     caller::{Caller, query},
     departures::Departures,
     limits::{Limit, Limits},
+    openapi::{
+        answers::{Anywhere, Later, Reader, Refused},
+        objects::{self, HistoryPage, Notification},
+    },
     stream::Streams,
 };
 use crate::{
@@ -44,6 +48,20 @@ pub struct Exit {
 }
 
 /// A page: newest first, or oldest first behind `after`.
+#[utoipa::path(
+    get,
+    path = super::HISTORY,
+    tag = "reading",
+    summary = "What the stream has shown, page by page",
+    description = "Newest first, older ones behind `before`; or oldest first behind `after`. `next` is the cursor of the next page.",
+    params(
+        Reader,
+        ("limit" = Option<usize>, Query, minimum = 1, maximum = 1000, description = "How many at most; 100 unless given."),
+        ("after" = Option<objects::Position>, Query, description = "Only what is newer than this position. Not with `before`."),
+        ("before" = Option<objects::Position>, Query, description = "Only what is older than this position. Not with `after`."),
+    ),
+    responses((status = 200, description = "The page", body = HistoryPage), Refused, Anywhere, Later),
+)]
 pub async fn page(
     request: HttpRequest,
     door: web::Data<Door>,
@@ -89,6 +107,20 @@ pub async fn page(
 }
 
 /// One notification. Somebody else's is 404, as if it were not there.
+#[utoipa::path(
+    get,
+    path = super::NOTIFICATION,
+    tag = "reading",
+    summary = "One notification",
+    params(Reader, ("notification_id" = String, Path, description = "24 hex digits; whatever else is unknown.")),
+    responses(
+        (status = 200, description = "The notification, with the newest screening results", body = Notification),
+        (status = 404, description = "There is none with this id that this user may see", body = ErrorBody),
+        Refused,
+        Anywhere,
+        Later,
+    ),
+)]
 pub async fn one(
     request: HttpRequest,
     door: web::Data<Door>,

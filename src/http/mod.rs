@@ -18,6 +18,7 @@ pub mod gate;
 pub mod history;
 pub mod limits;
 pub mod listen;
+pub mod openapi;
 pub mod page;
 pub mod security;
 pub mod signature;
@@ -39,14 +40,21 @@ pub const USERS: &str = "/users";
 /// Where the history is read.
 pub const HISTORY: &str = "/notifications/zone-port-notifications";
 
+/// Where one notification is read.
+pub const NOTIFICATION: &str = "/notifications/zone-port-notifications/{notification_id}";
+/// What the public listener answers, for programs.
+pub const OPENAPI: &str = "/openapi.json";
+
 /// Where operators handle dead letters.
 pub const DEAD_LETTERS: &str = "/dead-letters";
 
-/// Streams, history and the test page.
+/// Streams, history, their description and the test page.
 pub fn public(app: &mut web::ServiceConfig) {
     app.service(only(Method::GET, STREAM, web::get().to(stream::open).wrap(from_fn(limits::of_streams))))
         .service(only(Method::GET, HISTORY, web::get().to(history::page)))
-        .service(only(Method::GET, &format!("{HISTORY}/{{notification_id}}"), web::get().to(history::one)));
+        .service(only(Method::GET, NOTIFICATION, web::get().to(history::one)));
+    let document = bytes::Bytes::from(openapi::document());
+    app.service(only(Method::GET, OPENAPI, web::get().to(move || openapi::serve(document.clone()))));
     for page in crate::pages::PAGES {
         app.service(only(Method::GET, page.path, web::get().to(move || page::serve(page))));
     }

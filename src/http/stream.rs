@@ -14,6 +14,7 @@ use super::{
     caller::{Caller, query},
     connection,
     limits::{Limit, Limits},
+    openapi::answers::{Anywhere, Later, Reader, Refused},
 };
 use crate::{
     actors::{
@@ -45,6 +46,28 @@ pub struct Streams {
 }
 
 /// Opens a stream.
+#[utoipa::path(
+    get,
+    path = super::STREAM,
+    tag = "reading",
+    summary = "The live stream: Server-Sent Events without end",
+    description = "Unnamed events, each with one JSON object (`Message`) in `data:`. Entries of the log carry their position as `id:`; \
+        with it as `Last-Event-ID` a reader misses nothing and sees nothing twice.",
+    params(
+        Reader,
+        ("Last-Event-ID" = Option<String>, Header, description = "The id seen last; goes before those in the query."),
+        ("last_event_id" = Option<String>, Query, description = "The same, for clients that set no header."),
+        ("lastEventId" = Option<String>, Query, description = "The same, as some polyfills spell it."),
+    ),
+    responses(
+        (status = 200, description = "The stream", content_type = "text/event-stream", body = String, headers(
+            ("X-Accel-Buffering" = String, description = "`no`: proxies must not hold anything back"),
+        )),
+        Refused,
+        Anywhere,
+        Later,
+    ),
+)]
 pub async fn open(
     request: HttpRequest,
     door: web::Data<Door>,

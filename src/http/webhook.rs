@@ -5,12 +5,17 @@ use std::sync::{Arc, atomic::Ordering};
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 use serde::Serialize;
 use tokio::sync::oneshot;
+use utoipa::ToSchema;
 
 use super::{
     admin::Readiness,
-    answer::{json, refused, store_refusal},
+    answer::{ErrorBody, json, refused, store_refusal},
     arrivals::{Arrivals, NotArrived},
     limits::{Limit, Limits},
+    openapi::{
+        answers::{Anywhere, Later, Taken, Unusable},
+        objects::Body,
+    },
     signature::{Cause, Delivery, Signature},
 };
 use crate::{
@@ -45,6 +50,28 @@ pub struct Ingest {
 }
 
 /// Takes one webhook.
+#[utoipa::path(
+    post,
+    path = super::WEBHOOK,
+    tag = "webhook",
+    summary = "Takes one event, an array of events, or {\"data\":[…]}",
+    description = "Answered once everything is on disk, without waiting for screening or any reader. Any content type whose bytes \
+        are JSON is read; fields beyond those described here are kept and streamed. With `ingest.bind` this route moves to that \
+        address.",
+    params(
+        ("webhook-id" = Option<String>, Header, description = "The delivery: the same one again is a duplicate."),
+        ("X-Delivery-ID" = Option<String>, Header, description = "The same, where there is no `webhook-id`."),
+    ),
+    request_body(content = Body, content_type = "application/json"),
+    responses(
+        (status = 200, description = "Kept", body = Taken),
+        (status = 400, description = "Nothing could be used; what was posted is kept as a dead letter", body = Unusable),
+        (status = 401, description = "The sender does not prove who it is (`ingest.signature`)", body = ErrorBody),
+        (status = 413, description = "Larger than `ingest.max_body`, or more items than `ingest.max_batch`", body = ErrorBody),
+        Anywhere,
+        Later,
+    ),
+)]
 pub async fn receive(request: HttpRequest, payload: web::Payload, ingest: web::Data<Ingest>) -> HttpResponse {
     let answer = match take(&request, payload, &ingest).await {
         Ok(answer) => render(&answer),
@@ -128,28 +155,49 @@ fn delivery_headers(request: &HttpRequest) -> DeliveryHeaders {
     DeliveryHeaders { delivery_id: header("webhook-id").or_else(|| header("X-Delivery-ID")).or_else(cloud_event) }
 }
 
-#[derive(Serialize)]
-struct Single<'a> {
+/// What one event came to.
+#[derive(Serialize, ToSchema)]
+pub struct Single<'a> {
+    #[schema(pattern = "^success$")]
     status: &'static str,
     message: &'static str,
+    /// Null for a test of the provider.
+    #[schema(pattern = "^[0-9a-f]{24}$")]
     notification_id: Option<&'a str>,
+    /// Whether it was there before: the id is the first one's.
     duplicate: bool,
 }
 
-#[derive(Serialize)]
-struct Batch {
+/// What the items of a batch came to.
+#[derive(Serialize, ToSchema)]
+pub struct Batch {
+    #[schema(pattern = "^(success|error)$")]
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = "^no_usable_item$", nullable = false)]
     error: Option<&'static str>,
     message: &'static str,
     results: Vec<ItemResult>,
 }
 
-#[derive(Serialize)]
+/// What one item came to.
+#[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 enum ItemResult {
-    Kept { index: usize, notification_id: Option<String>, duplicate: bool },
-    Error { index: usize, error: &'static str, message: String },
+    /// It was kept.
+    Kept {
+        index: usize,
+        #[schema(pattern = "^[0-9a-f]{24}$")]
+        notification_id: Option<String>,
+        duplicate: bool,
+    },
+    /// It is a dead letter.
+    Error {
+        index: usize,
+        #[schema(pattern = "^[a-z][a-z0-9_]*$")]
+        error: &'static str,
+        message: String,
+    },
 }
 
 /// What its sender is told of a body.

@@ -71,7 +71,7 @@ pub enum Message<'a> {
 }
 
 /// Why a client's stream was ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EndReason {
     /// The token that opened it is no longer good.

@@ -1,11 +1,12 @@
 //! What screening says about a vessel: the `screening_results` of the wire, in the order in which it is written.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Timestamp;
 
 /// How bad a finding is. The order is that of the derive: `OK < UNKNOWN < WARNING < CRITICAL`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Severity {
     /// Looked up by a valid IMO number in a fresh list, and not found.
@@ -21,7 +22,7 @@ pub enum Severity {
 }
 
 /// Where a screening stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// The provider answered.
@@ -50,7 +51,7 @@ impl Status {
 }
 
 /// A list that was looked into.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ListInfo {
     /// The list's name: its file name without the extension.
     pub id: String,
@@ -63,7 +64,7 @@ pub struct ListInfo {
 }
 
 /// One row of a list, or one entity of a service, that the vessel matched.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Hit {
     /// The list's id.
     pub list: String,
@@ -84,7 +85,7 @@ pub struct Hit {
 }
 
 /// The whole result.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ScreeningResults {
     /// Where it stands.
     pub status: Status,

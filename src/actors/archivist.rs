@@ -30,6 +30,7 @@ use super::{
     buried::Buried,
     courier::{Carry, Courier},
     line::{Line, Stop, guarded},
+    mailbox::measured,
     screener::{Screener, Wake},
 };
 use crate::{
@@ -187,6 +188,8 @@ impl Archivist {
         Self { store, config, waiting, committing: false, buried, broadcaster, courier, screener, metrics, health }
     }
 }
+
+measured!(Archivist: Keep, KeepAgain, Discard, Settle, ReleaseOverdue, SetUser, Stop);
 
 impl Actor for Archivist {
     type Context = Context<Self>;

@@ -17,6 +17,7 @@ use arc_swap::ArcSwap;
 use super::{
     ahead::Ahead,
     line::{Line, Stop, guarded},
+    mailbox::measured,
     recent::Recent,
     relay::{Deliver, Relay},
 };
@@ -71,6 +72,8 @@ impl Broadcaster {
         Self { store, look_interval, recent, relays, metrics, ahead, looking: false, reading: false, blind: false }
     }
 }
+
+measured!(Broadcaster: Publish, Stop);
 
 impl Actor for Broadcaster {
     type Context = Context<Self>;

@@ -21,6 +21,7 @@ use super::{
     bag::Bag,
     broadcaster::{Broadcaster, Publish},
     line::{Line, Stop, guarded},
+    mailbox::measured,
 };
 use crate::{
     cluster::{Backoff, Bus, BusError, Heard, Publisher, Subscription, Unsound},
@@ -84,6 +85,8 @@ impl Courier {
         }
     }
 }
+
+measured!(Courier: Carry, Stop);
 
 impl Actor for Courier {
     type Context = Context<Self>;

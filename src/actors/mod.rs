@@ -12,6 +12,7 @@ pub mod courier;
 pub mod intake;
 pub mod line;
 pub mod link;
+pub mod mailbox;
 pub mod outbox;
 pub mod progress;
 pub mod recent;

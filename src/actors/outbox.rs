@@ -11,11 +11,11 @@ use std::{
     task::{Poll, Waker},
 };
 
-use actix::Addr;
 use bytes::Bytes;
 
 use super::{
     link::Sent,
+    mailbox::Address,
     progress::{Next, Progress},
     session::{BodyGone, Room, Session},
     wire::Wire,
@@ -46,7 +46,7 @@ struct Inner {
     body_gone: bool,
     wants_room: bool,
     body: Option<Waker>,
-    session: Option<Addr<Session>>,
+    session: Option<Address<Session>>,
 }
 
 impl Outbox {
@@ -140,7 +140,7 @@ impl Outbox {
     }
 
     /// Session: from now on the body's signals go to this actor. False when the body is gone already.
-    pub fn attach(&self, session: Addr<Session>) -> bool {
+    pub fn attach(&self, session: Address<Session>) -> bool {
         let mut inner = self.lock();
         inner.session = Some(session);
         !inner.body_gone
@@ -204,7 +204,7 @@ impl Outbox {
         inner.body_gone = true;
         inner.queue = VecDeque::new();
         if let Some(session) = inner.session.take() {
-            session.do_send(BodyGone);
+            session.send(BodyGone);
         }
     }
 
@@ -214,7 +214,7 @@ impl Outbox {
             && let Some(session) = &inner.session
         {
             inner.wants_room = false;
-            session.do_send(Room);
+            session.send(Room);
         }
     }
 }

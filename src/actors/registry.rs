@@ -2,9 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use actix::Addr;
-
-use super::{outbox::Outbox, session::Session};
+use super::{mailbox::Address, outbox::Outbox, session::Session};
 
 /// Names one session for the life of the process; never used again, so a late goodbye cannot remove a successor.
 pub type SessionId = u64;
@@ -25,7 +23,7 @@ pub struct Member {
     /// Which worker thread it runs on.
     pub worker: usize,
     /// The session.
-    pub session: Addr<Session>,
+    pub session: Address<Session>,
     /// What its response body takes from.
     pub outbox: Arc<Outbox>,
 }

@@ -9,10 +9,11 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use actix::{Actor, ActorContext, Addr, Context, Handler, Message};
+use actix::{Actor, ActorContext, Context, Handler, Message};
 
 use super::{
     line::{Stop, guarded},
+    mailbox::{Address, measured},
     outbox::Outbox,
     progress::Next,
     registry::SessionId,
@@ -32,7 +33,7 @@ pub struct Join {
     /// Its name.
     pub id: SessionId,
     /// Where it is.
-    pub session: Addr<Session>,
+    pub session: Address<Session>,
     /// What its response body takes from.
     pub outbox: Arc<Outbox>,
 }
@@ -47,7 +48,7 @@ pub struct Leave {
 
 /// The actor.
 pub struct Relay {
-    members: HashMap<SessionId, (Addr<Session>, Arc<Outbox>)>,
+    members: HashMap<SessionId, (Address<Session>, Arc<Outbox>)>,
     metrics: Arc<Metrics>,
 }
 
@@ -59,6 +60,8 @@ impl Relay {
     }
 }
 
+measured!(Relay: Join, Leave, Deliver, Stop);
+
 impl Actor for Relay {
     type Context = Context<Self>;
 }
@@ -67,7 +70,7 @@ impl Handler<Join> for Relay {
     type Result = ();
 
     fn handle(&mut self, Join { id, session, outbox }: Join, _: &mut Self::Context) {
-        session.do_send(Nudge);
+        session.send(Nudge);
         self.members.insert(id, (session, outbox));
     }
 }
@@ -108,7 +111,7 @@ impl Relay {
                         self.metrics.queue_overflows.inc();
                     }
                     // At most one is under way for each session: from here on its reader takes no live frame until it has caught up.
-                    session.do_send(Behind(next));
+                    session.send(Behind(next));
                 }
             }
         }

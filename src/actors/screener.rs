@@ -20,6 +20,7 @@ use tokio::sync::oneshot;
 use super::{
     archivist::{Archivist, ReleaseOverdue, Settle},
     line::{Line, Stop},
+    mailbox::measured,
 };
 use crate::{
     config,
@@ -90,6 +91,8 @@ impl Screener {
         }
     }
 }
+
+measured!(Screener: Wake, Stop);
 
 impl Actor for Screener {
     type Context = Context<Self>;

@@ -19,6 +19,7 @@ use bytes::Bytes;
 
 use super::{
     line::{Line, Stop},
+    mailbox::{Address, measured},
     outbox::{End, Outbox},
     progress::Next,
     recent::Recent,
@@ -30,7 +31,7 @@ use super::{
 };
 use crate::{
     config,
-    metrics::Metrics,
+    metrics::{Metrics, mailbox::Mailbox},
     notification::{
         Timestamp,
         frame::{self, Frame},
@@ -107,6 +108,8 @@ type Ending = fn(&mut Session);
 pub struct Session {
     around: Arc<Surroundings>,
     opening: Opening,
+    /// Counts what comes; in each address of ours.
+    mailbox: Arc<Mailbox>,
     watch: Watch,
     /// The relay and the response body hold it too.
     outbox: Arc<Outbox>,
@@ -124,6 +127,7 @@ impl Session {
     pub fn new(
         around: Arc<Surroundings>,
         opening: Opening,
+        mailbox: Arc<Mailbox>,
         outbox: Arc<Outbox>,
         relay: Line<Relay>,
         supervisor: Line<SessionSupervisor>,
@@ -136,20 +140,23 @@ impl Session {
         let beats = around.stream.heartbeat_interval.div_duration_f64(tick).round() as u32;
         let next_heartbeat = first_tick + tick * fastrand::u32(0..beats.max(1));
         let watch = Watch::new(now);
-        Self { around, opening, watch, outbox, relay, supervisor, first_tick, next_heartbeat, ending: None }
+        Self { around, opening, mailbox, watch, outbox, relay, supervisor, first_tick, next_heartbeat, ending: None }
     }
 }
+
+measured!(Session: Behind, Nudge, Room, Goodbye, Dismiss, Stop, BodyGone);
 
 impl Actor for Session {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        if !self.outbox.attach(ctx.address()) {
+        let address = Address::new(ctx.address(), self.mailbox.clone());
+        if !self.outbox.attach(address.clone()) {
             return self.stop("client_closed", ctx);
         }
         self.outbox.tell(|id| self.greeting(id));
         // The relay answers with a nudge once live frames reach us: from then on nothing can be missed unnoticed.
-        self.relay.send(Join { id: self.opening.id, session: ctx.address(), outbox: self.outbox.clone() });
+        self.relay.send(Join { id: self.opening.id, session: address, outbox: self.outbox.clone() });
         ctx.run_interval_at(self.first_tick.into(), tick(&self.around.stream), |session, ctx| session.tick(Instant::now(), ctx));
         if let Some((after, end)) = self.end() {
             ctx.run_later(after, move |session, _| end(session));

@@ -22,6 +22,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::{
     line::{Line, Stop, guarded},
+    mailbox::{Address, measured},
     outbox::Outbox,
     registry::{Full, Member, Registry, SessionId},
     relay::{Join, Relay},
@@ -29,7 +30,12 @@ use super::{
     session::{Dismiss, Goodbye, Opening, Session, Surroundings},
     users::UserList,
 };
-use crate::{error::Refusal, metrics::Metrics, notification::message::EndReason, store::StoreError};
+use crate::{
+    error::Refusal,
+    metrics::{Metrics, mailbox::Mailbox},
+    notification::message::EndReason,
+    store::StoreError,
+};
 
 /// How often it looks whether one of its wards has died.
 const LOOK: Duration = Duration::from_millis(100);
@@ -158,6 +164,8 @@ impl SessionSupervisor {
     }
 }
 
+measured!(SessionSupervisor: Connect, LookAtUsers, Gone, Guard, SayGoodbye, CutOff, Stop);
+
 impl Actor for SessionSupervisor {
     type Context = Context<Self>;
 
@@ -211,7 +219,7 @@ impl Handler<SayGoodbye> for SessionSupervisor {
         let retry = self.charge.around.stream.retry;
         for (_, member) in self.registry().members() {
             // Spread over one to three times the usual wait, so that they do not all come back at once.
-            member.session.do_send(Goodbye { retry: retry.mul_f64(1.0 + 2.0 * fastrand::f64()) });
+            member.session.send(Goodbye { retry: retry.mul_f64(1.0 + 2.0 * fastrand::f64()) });
         }
     }
 }
@@ -220,7 +228,7 @@ impl Handler<CutOff> for SessionSupervisor {
     type Result = ();
 
     fn handle(&mut self, _: CutOff, _: &mut Self::Context) {
-        self.registry().members().for_each(|(_, member)| member.session.do_send(Stop));
+        self.registry().members().for_each(|(_, member)| member.session.send(Stop));
     }
 }
 
@@ -245,11 +253,13 @@ impl SessionSupervisor {
         let around = self.charge.around.clone();
         let opening = Opening { id, user: user.clone(), clean_user, gap, until };
         let (relay, supervisor, capacity) = (worker.relay.clone(), self.charge.line.clone(), self.session_mailbox);
-        let queue = outbox.clone();
+        let (queue, mailbox) = (outbox.clone(), Mailbox::new(self.metrics().actors.session.clone()));
+        let measured = mailbox.clone();
         let session = Session::start_in_arbiter(&worker.arbiter, move |ctx| {
             ctx.set_mailbox_capacity(capacity);
-            Session::new(around, opening, queue, relay, supervisor)
+            Session::new(around, opening, measured, queue, relay, supervisor)
         });
+        let session = Address::new(session, mailbox);
         let open = {
             let mut registry = self.registry();
             registry.add(id, Member { user, worker: worker.index, session, outbox });
@@ -337,7 +347,7 @@ impl SessionSupervisor {
             return;
         }
         for (_, member) in self.registry().members().filter(|(_, member)| users.lacks(&member.user)) {
-            member.session.do_send(Dismiss(EndReason::UserRemoved));
+            member.session.send(Dismiss(EndReason::UserRemoved));
         }
     }
 

@@ -16,6 +16,7 @@ use super::{
     archivist::{Archivist, Keep, KeepAgain},
     intake::{Intake, Verdict},
     line::{Line, Stop, guarded},
+    mailbox::measured,
 };
 use crate::{
     metrics::Metrics,
@@ -84,6 +85,8 @@ impl WebhookHandler {
         Self { intake, archivist, metrics }
     }
 }
+
+measured!(WebhookHandler: Webhook, Retry, Stop);
 
 impl Actor for WebhookHandler {
     type Context = Context<Self>;

@@ -9,7 +9,7 @@ use actix_web::{HttpResponse, http::StatusCode, web};
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
-use super::answer::json;
+use super::{actors::ActorKind, answer::json};
 use crate::{actors::archivist::StoreHealth, metrics::Metrics};
 
 /// What readiness is made of.
@@ -28,16 +28,6 @@ pub struct Readiness {
     pub actors: Vec<ActorKind>,
 }
 
-/// One kind of actor, as an operator sees it.
-pub struct ActorKind {
-    /// Its name, that of its mailbox key.
-    pub name: &'static str,
-    /// What its mailbox is configured to hold.
-    pub mailbox: usize,
-    /// How many of them live.
-    pub living: Box<dyn Fn() -> usize + Send + Sync>,
-}
-
 #[derive(Serialize)]
 struct Health {
     status: &'static str,
@@ -45,26 +35,6 @@ struct Health {
     reasons: Vec<&'static str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<&'static str>,
-}
-
-#[derive(Serialize)]
-struct ActorState {
-    actor: &'static str,
-    mailbox: usize,
-    living: usize,
-    restarts: u64,
-}
-
-/// Each kind of actor: what its mailbox holds, how many live, how often one was rebuilt.
-pub async fn actors(readiness: web::Data<Readiness>) -> HttpResponse {
-    let state = |kind: &ActorKind| ActorState {
-        actor: kind.name,
-        mailbox: kind.mailbox,
-        living: (kind.living)(),
-        restarts: readiness.metrics.actor_restarts.get(&[("actor", kind.name)]).map_or(0, |count| count.get()),
-    };
-    let states: Vec<ActorState> = readiness.actors.iter().map(state).collect();
-    json(StatusCode::OK, &serde_json::json!({ "actors": states }))
 }
 
 /// Alive: the process answers.

@@ -2,11 +2,19 @@
 //!
 //! One value, cloned by reference into every actor: no registry look-up on any path.
 
+pub mod actors;
+pub mod advice;
+pub mod histogram;
+pub mod mailbox;
+pub mod window;
+
 use prometheus_client::{
     encoding::text::encode,
     metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::Registry,
 };
+
+use crate::config;
 
 /// A family with one label whose values are all known in the source, so that its size is bounded.
 pub type Labelled = Family<[(&'static str, &'static str); 1], Counter>;
@@ -67,11 +75,13 @@ pub struct Metrics {
     pub actor_restarts: Labelled,
     /// Messages whose handling panicked, by `actor`.
     pub actor_panics: Labelled,
+    /// The mailboxes of each kind of actor.
+    pub actors: actors::Actors,
 }
 
 impl Metrics {
-    /// All at zero.
-    pub fn new() -> Self {
+    /// All at zero, for actors with mailboxes of these sizes.
+    pub fn new(mailbox: &config::Mailbox) -> Self {
         let mut registry = Registry::with_prefix("lookout");
         macro_rules! register {
             ($name:literal, $help:literal, $kind:ty) => {{
@@ -80,6 +90,8 @@ impl Metrics {
                 metric
             }};
         }
+        let actors = actors::Actors::new(mailbox);
+        registry.register_collector(Box::new(actors.clone()));
         Self {
             connections: register!("connections", "Open streams", Gauge),
             connections_opened: register!("connections_opened", "Streams opened", Counter),
@@ -111,6 +123,7 @@ impl Metrics {
             screenings: register!("screenings", "Screenings settled", Labelled),
             actor_restarts: register!("actor_restarts", "Actors rebuilt after their death", Labelled),
             actor_panics: register!("actor_panics", "Messages whose handling panicked", Labelled),
+            actors,
             registry,
         }
     }
@@ -121,11 +134,5 @@ impl Metrics {
         // Writing to a String cannot fail.
         let _ = encode(&mut text, &self.registry);
         text
-    }
-}
-
-impl Default for Metrics {
-    fn default() -> Self {
-        Self::new()
     }
 }

@@ -337,7 +337,7 @@ fn guard(supervisor: Ward, metrics: Arc<Metrics>) -> JoinHandle<()> {
             tokio::time::sleep(LOOK_AT_SUPERVISOR).await;
             if !(supervisor.alive)() {
                 (supervisor.rebuild)();
-                metrics.actor_restarts.get_or_create(&[("actor", supervisor.name)]).inc();
+                metrics.actors.restarts.get_or_create(&[("actor", supervisor.name)]).inc();
                 log::error!(target: "notifications", "actor={} event=rebuilt it had died", supervisor.name);
             }
         }
@@ -380,7 +380,7 @@ fn actor_kinds(lines: &Lines, metrics: &Arc<Metrics>) -> Vec<ActorKind> {
         kind(of, move || usize::from(line.connected()))
     }
     let of = &metrics.actors;
-    let (relays, connections) = (lines.relays.clone(), metrics.connections.clone());
+    let (relays, connections) = (lines.relays.clone(), metrics.streams.connections.clone());
     let mut kinds = vec![
         one(&of.webhook_handler, &lines.webhook_handler),
         one(&of.archivist, &lines.archivist),

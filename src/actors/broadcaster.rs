@@ -121,7 +121,7 @@ impl Broadcaster {
         for relay in self.relays.load().iter() {
             // A full or dead relay costs its sessions a look into the log, nothing else.
             if let Err(SendError::Full(_)) = relay.try_send(Deliver(frames.clone())) {
-                self.metrics.relay_full.inc();
+                self.metrics.streams.relay_full.inc();
             }
         }
     }
@@ -181,7 +181,7 @@ impl Broadcaster {
             // Retention took what came next; sessions tell their readers.
             self.recent.restart_before(first);
         }
-        self.metrics.refilled_entries.inc_by(entries.iter().filter(|entry| entry.position.n > newest).count() as u64);
+        self.metrics.streams.refilled_entries.inc_by(entries.iter().filter(|entry| entry.position.n > newest).count() as u64);
         self.admit(entries);
     }
 
@@ -208,7 +208,7 @@ impl Broadcaster {
         if !log::log_enabled!(target: "sse", log::Level::Info) {
             return;
         }
-        let connections = self.metrics.connections.get();
+        let connections = self.metrics.streams.connections.get();
         if connections == 0 {
             return;
         }

@@ -77,7 +77,7 @@ impl<A: Actor<Context = Context<A>>> Line<A> {
 /// only when they are needed: a shared reference count would be touched by every worker for every delivery.
 pub fn guarded<A>(name: &'static str, actor: &mut A, metrics: impl FnOnce(&A) -> &Metrics, handle: impl FnOnce(&mut A)) {
     if catch_unwind(AssertUnwindSafe(|| handle(actor))).is_err() {
-        metrics(actor).actor_panics.get_or_create(&[("actor", name)]).inc();
+        metrics(actor).actors.panics.get_or_create(&[("actor", name)]).inc();
         log::error!(target: "notifications", "actor={name} event=panic a message was given up; the actor goes on");
     }
 }
@@ -130,7 +130,7 @@ mod tests {
         let actor = Fragile(metrics.clone()).start();
         assert_eq!(actor.send(Work(0)).await, Ok(0));
         assert_eq!(actor.send(Work(5)).await, Ok(20));
-        assert_eq!(metrics.actor_panics.get_or_create(&[("actor", "fragile")]).get(), 1);
+        assert_eq!(metrics.actors.panics.get_or_create(&[("actor", "fragile")]).get(), 1);
     }
 
     #[actix::test]

@@ -14,7 +14,7 @@ use actix::{Actor, ActorContext, Context, Handler, Message};
 use super::{
     line::{Stop, guarded},
     mailbox::{Address, measured},
-    outbox::Outbox,
+    outbox::{Live, Outbox},
     progress::Next,
     registry::SessionId,
     session::{Behind, Nudge, Session},
@@ -103,17 +103,31 @@ impl Relay {
     fn deliver(&mut self, frames: &[Frame]) {
         // A copy for this thread: its reference count is then touched by no other core.
         let frames: Vec<Frame> = frames.iter().map(Frame::copied).collect();
+        // Counted here and told once: all threads share the counters.
+        let (mut delivered, mut full, mut gone) = (0, 0, 0);
         for (session, outbox) in self.members.values() {
-            match outbox.live(&frames) {
+            let Live::Offered { taken, next } = outbox.live(&frames) else {
+                gone += 1;
+                continue;
+            };
+            delivered += taken as u64;
+            match next {
                 Next::Nothing => {}
                 next => {
-                    if next == Next::AwaitRoom {
-                        self.metrics.queue_overflows.inc();
-                    }
+                    full += u64::from(next == Next::AwaitRoom);
                     // At most one is under way for each session: from here on its reader takes no live frame until it has caught up.
                     session.send(Behind(next));
                 }
             }
+        }
+        let streams = &self.metrics.streams;
+        streams.deliveries.delivered.inc_by(delivered);
+        if full > 0 {
+            streams.deliveries.queue_full.inc_by(full);
+            streams.queue_overflows.inc_by(full);
+        }
+        if gone > 0 {
+            streams.deliveries.gone.inc_by(gone);
         }
     }
 }

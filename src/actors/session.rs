@@ -117,6 +117,7 @@ pub struct Session {
     relay: Line<Relay>,
     /// The registry counts us until we say `Gone`.
     supervisor: Line<SessionSupervisor>,
+    opened: Instant,
     first_tick: Instant,
     next_heartbeat: Instant,
     ending: Option<&'static str>,
@@ -140,7 +141,7 @@ impl Session {
         let beats = around.stream.heartbeat_interval.div_duration_f64(tick).round() as u32;
         let next_heartbeat = first_tick + tick * fastrand::u32(0..beats.max(1));
         let watch = Watch::new(now);
-        Self { around, opening, mailbox, watch, outbox, relay, supervisor, first_tick, next_heartbeat, ending: None }
+        Self { around, opening, mailbox, watch, outbox, relay, supervisor, opened: now, first_tick, next_heartbeat, ending: None }
     }
 }
 
@@ -242,6 +243,9 @@ impl Session {
             match next {
                 Next::Nothing | Next::CaughtUp(None) => return,
                 Next::CaughtUp(Some(replayed)) => {
+                    let streams = &self.around.metrics.streams;
+                    streams.replay_entries.observe_number(replayed);
+                    streams.replay_duration.observe(self.opened.elapsed());
                     return self.tell(WireMessage::CaughtUp { timestamp: now_text(), replayed });
                 }
                 Next::AwaitRoom => return self.outbox.ask_for_room(),
@@ -251,7 +255,7 @@ impl Session {
                     next = self.outbox.proceed(self.around.recent.newest().n);
                 }
                 Next::Read { after, limit } => {
-                    self.around.metrics.catch_ups.inc();
+                    self.around.metrics.streams.catch_ups.inc();
                     let Some(frames) = self.around.recent.after(after, limit) else {
                         return self.read_store(after, limit, ctx);
                     };
@@ -263,7 +267,7 @@ impl Session {
 
     fn chunk(&mut self, frames: &[Frame]) -> Next {
         let (next, replayed) = self.outbox.chunk(frames, self.around.recent.newest().n);
-        self.around.metrics.replayed_entries.inc_by(replayed as u64);
+        self.around.metrics.streams.replayed_entries.inc_by(replayed as u64);
         next
     }
 
@@ -316,6 +320,7 @@ impl Session {
         let stream = &self.around.stream;
         if now + tick(stream) / 2 >= self.next_heartbeat && !self.outbox.level().full {
             self.next_heartbeat = now + stream.heartbeat_interval;
+            self.around.metrics.streams.heartbeats.inc();
             self.tell(WireMessage::Heartbeat { timestamp: now_text() });
         }
     }

@@ -5,7 +5,11 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use actix_web::{HttpResponse, http::StatusCode, web};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{StatusCode, header},
+    web,
+};
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
@@ -52,7 +56,7 @@ pub async fn readyz(readiness: web::Data<Readiness>) -> HttpResponse {
     if !readiness.store.load(Ordering::Relaxed) {
         reasons.push("store_failing");
     }
-    let bus_lost = readiness.has_bus && readiness.metrics.bus_connected.get() == 0;
+    let bus_lost = readiness.has_bus && readiness.metrics.bus.bus_connected.get() == 0;
     let warnings = if bus_lost { vec!["bus_lost"] } else { Vec::new() };
     if reasons.is_empty() {
         json(StatusCode::OK, &Health { status: "ready", reasons, warnings })
@@ -61,12 +65,18 @@ pub async fn readyz(readiness: web::Data<Readiness>) -> HttpResponse {
     }
 }
 
-/// Everything that is counted, OpenMetrics text.
-pub async fn metrics(readiness: web::Data<Readiness>) -> HttpResponse {
+/// Everything that is counted: OpenMetrics text, or the older form for who asks for text and not for it.
+pub async fn metrics(request: HttpRequest, readiness: web::Data<Readiness>) -> HttpResponse {
     let (places, free) = &readiness.webhooks;
     let in_flight = places.saturating_sub(free.available_permits());
-    readiness.metrics.webhooks_in_flight.set(i64::try_from(in_flight).unwrap_or(i64::MAX));
+    readiness.metrics.webhooks.webhooks_in_flight.set(i64::try_from(in_flight).unwrap_or(i64::MAX));
+    let accepted = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    if accepted.contains("text/plain") && !accepted.contains("application/openmetrics-text") {
+        return HttpResponse::Ok()
+            .content_type("text/plain; version=0.0.4; charset=utf-8")
+            .body(readiness.metrics.to_prometheus());
+    }
     HttpResponse::Ok()
         .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
-        .body(readiness.metrics.to_text())
+        .body(readiness.metrics.to_openmetrics())
 }

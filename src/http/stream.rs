@@ -63,9 +63,10 @@ pub async fn open(
     let (reply, opened) = oneshot::channel();
     let clean_user = sanitize::text(&caller.user).into_owned();
     let until = caller.until;
-    let connect = Connect { user: caller.user, clean_user, gap, until, outbox, worker: worker.0.clone(), reply };
+    let has_last_id = last_id.is_some();
+    let connect = Connect { user: caller.user, clean_user, has_last_id, gap, until, outbox, worker: worker.0.clone(), reply };
     streams.supervisor.try_send(connect).map_err(|_| {
-        around.metrics.connections_refused.get_or_create(&[("cause", "busy")]).inc();
+        around.metrics.streams.connections_refused.get_or_create(&[("cause", "busy")]).inc();
         busy()
     })?;
     opened.await.map_err(|_| busy())??;

@@ -1,4 +1,4 @@
-//! The mailboxes of every kind of actor, in the text form: one family a figure, labelled `actor`.
+//! Every kind of actor, labelled `actor`: how often one was rebuilt, and what its mailboxes have been through.
 
 use std::{fmt::Error, sync::Arc};
 
@@ -6,10 +6,13 @@ use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric},
     metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
-    registry::Unit,
+    registry::{Registry, Unit},
 };
 
-use super::mailbox::Kind;
+use super::{
+    mailbox::Kind,
+    register::{Labelled, labelled},
+};
 use crate::config;
 
 /// Every kind of actor, in the order of the pipeline.
@@ -24,12 +27,16 @@ pub struct Actors {
     pub relay: Arc<Kind>,
     pub session: Arc<Kind>,
     pub session_supervisor: Arc<Kind>,
+    /// Actors rebuilt after their death.
+    pub restarts: Labelled,
+    /// Messages whose handling panicked.
+    pub panics: Labelled,
 }
 
 impl Actors {
     /// With mailboxes of these sizes.
-    pub fn new(mailbox: &config::Mailbox) -> Self {
-        Self {
+    pub(super) fn register(to: &mut Registry, mailbox: &config::Mailbox) -> Self {
+        let actors = Self {
             webhook_handler: Kind::new("webhook_handler", mailbox.webhook_handler),
             archivist: Kind::new("archivist", mailbox.archivist),
             screener: Kind::new("screener", mailbox.screener),
@@ -38,7 +45,15 @@ impl Actors {
             relay: Kind::new("relay", mailbox.relay),
             session: Kind::new("session", mailbox.session),
             session_supervisor: Kind::new("session_supervisor", mailbox.session_supervisor),
+            restarts: labelled(to, "actor_restarts", "Actors rebuilt after their death", "actor", &[]),
+            panics: labelled(to, "actor_panics", "Messages whose handling panicked", "actor", &[]),
+        };
+        for kind in actors.all() {
+            drop(actors.restarts.get_or_create(&[("actor", kind.name)]));
+            drop(actors.panics.get_or_create(&[("actor", kind.name)]));
         }
+        to.register_collector(Box::new(actors.clone()));
+        actors
     }
 
     fn all(&self) -> [&Arc<Kind>; 8] {

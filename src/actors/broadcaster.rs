@@ -9,7 +9,10 @@
 //! * when it dies: the session supervisor builds it again; it goes on behind the newest entry of the shared window
 //! * runs on: the pipeline thread
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, WrapFuture, fut::ActorFutureExt, prelude::SendError};
 use arc_swap::ArcSwap;
@@ -114,13 +117,14 @@ impl Broadcaster {
         if turn.is_empty() {
             return;
         }
+        let since = Instant::now();
         let frames: Arc<[Frame]> = turn.iter().map(Frame::of).collect();
         // The window first: a session that is told of a frame can then read everything up to it.
         self.recent.append(&frames);
         self.log(&turn);
         for relay in self.relays.load().iter() {
             // A full or dead relay costs its sessions a look into the log, nothing else.
-            if let Err(SendError::Full(_)) = relay.try_send(Deliver(frames.clone())) {
+            if let Err(SendError::Full(_)) = relay.try_send(Deliver { frames: frames.clone(), since }) {
                 self.metrics.streams.relay_full.inc();
             }
         }

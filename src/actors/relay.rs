@@ -7,7 +7,7 @@
 //! * when it dies: the session supervisor builds it again on its thread and lets its sessions join
 //! * runs on: its worker thread
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use actix::{Actor, ActorContext, Context, Handler, Message};
 
@@ -24,7 +24,12 @@ use crate::{metrics::Metrics, notification::frame::Frame};
 /// Frames that were just committed, ascending.
 #[derive(Clone, Message)]
 #[rtype(result = "()")]
-pub struct Deliver(pub Arc<[Frame]>);
+pub struct Deliver {
+    /// The frames.
+    pub frames: Arc<[Frame]>,
+    /// When they were encoded.
+    pub since: Instant,
+}
 
 /// From now on this session gets what is broadcast. Answered with a `Nudge`, behind which nothing can be missed unnoticed.
 #[derive(Message)]
@@ -86,8 +91,9 @@ impl Handler<Leave> for Relay {
 impl Handler<Deliver> for Relay {
     type Result = ();
 
-    fn handle(&mut self, Deliver(frames): Deliver, _: &mut Self::Context) {
+    fn handle(&mut self, Deliver { frames, since }: Deliver, _: &mut Self::Context) {
         guarded("relay", self, |relay| &relay.metrics, |relay| relay.deliver(&frames));
+        self.metrics.streams.broadcast_duration.observe(since.elapsed());
     }
 }
 

@@ -26,7 +26,18 @@ pub struct ActorKind {
 #[derive(Serialize)]
 struct Page {
     window_s: f64,
+    connections: i64,
+    /// Live entries, each time for one reader, since the start.
+    delivered: u64,
+    broadcasts: Broadcasts,
     actors: Vec<ActorState>,
+}
+
+/// Since the start: whoever asks twice has what came in between.
+#[derive(Serialize)]
+struct Broadcasts {
+    count: u64,
+    seconds: f64,
 }
 
 #[derive(Serialize)]
@@ -80,7 +91,16 @@ struct Suggestion {
 /// Every kind.
 pub async fn page(readiness: web::Data<Readiness>) -> HttpResponse {
     let actors = readiness.actors.iter().map(|kind| state(kind, &readiness.metrics)).collect();
-    json(StatusCode::OK, &Page { window_s: (EVERY * LOOKS as u32).as_secs_f64(), actors })
+    let streams = &readiness.metrics.streams;
+    let broadcasts = streams.broadcast_duration.snapshot();
+    let page = Page {
+        window_s: (EVERY * LOOKS as u32).as_secs_f64(),
+        connections: streams.connections.get(),
+        delivered: streams.deliveries.delivered.get(),
+        broadcasts: Broadcasts { count: broadcasts.count(), seconds: broadcasts.total().as_secs_f64() },
+        actors,
+    };
+    json(StatusCode::OK, &page)
 }
 
 fn state(actor: &ActorKind, metrics: &Metrics) -> ActorState {

@@ -26,7 +26,7 @@ pub struct Seen {
     pub high_water: usize,
     /// Messages refused, since the start.
     pub refused: u64,
-    /// The most of them in one second.
+    /// The most of them within a second.
     pub most_refused: u64,
     /// Messages handled, since the start.
     pub handled: u64,

@@ -98,6 +98,11 @@ impl Snapshot {
         self.counts.iter().sum()
     }
 
+    /// Their sum, of times.
+    pub fn total(&self) -> Duration {
+        Duration::from_nanos(self.sum)
+    }
+
     /// Their mean; zero where there are none.
     pub fn mean(&self) -> Duration {
         Duration::from_nanos(self.sum.checked_div(self.count()).unwrap_or(0))

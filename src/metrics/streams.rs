@@ -8,7 +8,7 @@ use prometheus_client::{
 };
 
 use super::{
-    histogram::{Histogram, LONG, NUMBERS, PATIENT},
+    histogram::{Histogram, LONG, NUMBERS, PATIENT, QUICK},
     register::{Labelled, counter, gauge, histogram, labelled},
 };
 
@@ -29,6 +29,8 @@ pub struct Streams {
     pub reconnections: Labelled,
     /// What became of live entries.
     pub deliveries: Deliveries,
+    /// From the encoding of a broadcast until every reader of a thread was offered it.
+    pub broadcast_duration: Histogram,
     /// Live frames that found a full queue: the session went on from the log.
     pub queue_overflows: Counter,
     /// Reads by which a session caught up, from memory or the store.
@@ -95,6 +97,12 @@ impl Streams {
                 &["honoured", "gap", "none"],
             ),
             deliveries: Deliveries { delivered, queue_full, gone },
+            broadcast_duration: histogram(
+                to,
+                "broadcast_duration_seconds",
+                "From the encoding of a broadcast until every reader of a worker thread was offered it",
+                Histogram::of_times(QUICK),
+            ),
             queue_overflows: counter(to, "queue_overflows", "Live frames that found a full queue"),
             catch_ups: counter(to, "catch_ups", "Reads by which sessions caught up, from memory or the store"),
             replayed_entries: counter(to, "replayed_entries", "Entries sent from memory or the store instead of live"),

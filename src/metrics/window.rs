@@ -28,6 +28,7 @@ struct Seen {
     /// The one before the oldest that is kept.
     before: Look,
     looks: VecDeque<Look>,
+    last_refused: u64,
     most_refused: u64,
     count: u64,
 }
@@ -39,7 +40,7 @@ pub struct View {
     pub peaks: Vec<usize>,
     /// Messages refused within the window.
     pub refused: u64,
-    /// The most refused in one second, since the start.
+    /// The most refused within a second, since the start; those of two looks that follow each other.
     pub most_refused: u64,
     /// How long messages waited within the window.
     pub waiting: Snapshot,
@@ -56,7 +57,8 @@ pub struct View {
 impl Window {
     /// Begins to look at this kind.
     pub fn new(kind: Arc<Kind>) -> Self {
-        let seen = Seen { before: kind.look(), looks: VecDeque::with_capacity(LOOKS + 1), most_refused: 0, count: 0 };
+        let seen =
+            Seen { before: kind.look(), looks: VecDeque::with_capacity(LOOKS + 1), last_refused: 0, most_refused: 0, count: 0 };
         Self { kind, seen: Mutex::new(seen) }
     }
 
@@ -70,7 +72,10 @@ impl Window {
         let look = self.kind.look();
         let mut seen = self.seen();
         let refused_before = seen.looks.back().map_or(seen.before.refused, |last| last.refused);
-        seen.most_refused = seen.most_refused.max(look.refused.saturating_sub(refused_before));
+        let refused = look.refused.saturating_sub(refused_before);
+        // A second need not begin when it is looked at.
+        seen.most_refused = seen.most_refused.max(seen.last_refused.saturating_add(refused));
+        seen.last_refused = refused;
         seen.count += 1;
         seen.looks.push_back(look);
         if seen.looks.len() > LOOKS
@@ -120,10 +125,10 @@ mod tests {
         mailbox.refuse();
         window.look();
         let view = window.view();
-        assert_eq!((view.peaks, view.refused, view.most_refused, view.waiting.count()), (vec![1, 0], 8, 7, 1));
+        assert_eq!((view.peaks, view.refused, view.most_refused, view.waiting.count()), (vec![1, 0], 8, 8, 1));
         assert_eq!((view.handling.count(), view.seen_for), (1, EVERY * 2));
         (1..LOOKS).for_each(|_| window.look());
         let view = window.view();
-        assert_eq!((view.peaks.len(), view.refused, view.most_refused, view.waiting.count()), (LOOKS, 1, 7, 0));
+        assert_eq!((view.peaks.len(), view.refused, view.most_refused, view.waiting.count()), (LOOKS, 1, 8, 0));
     }
 }

@@ -1,11 +1,20 @@
 //! `GET /actors`: what every mailbox has been through, and what to do about it.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, sync::Arc, time::Instant};
 
-use lookout::config::Config;
+use lookout::{
+    actors::{
+        archivist::Discard, broadcaster::Publish, line::Stop, relay::Deliver, screener::Wake, session_supervisor::LookAtUsers,
+        webhook_handler::Webhook,
+    },
+    app::Lines,
+    config::{Config, Mailbox},
+    notification::provider::DeliveryHeaders,
+};
 use serde_json::Value;
+use tokio::sync::{Semaphore, oneshot};
 
-use crate::support::{Hub, Setup, USER, event, held, wait_for};
+use crate::support::{Hub, Setup, USER, event, wait_for};
 
 fn actor(hub: &Hub, name: &str) -> Value {
     let page = hub.admin("/actors").json();
@@ -76,44 +85,108 @@ fn what_goes_through_a_mailbox_is_counted_and_its_times_are_told() {
     });
 }
 
-#[test]
-fn a_mailbox_that_refuses_is_named_with_a_larger_value_that_then_refuses_no_more() {
-    let overload = |size: usize| {
-        let (screener, _calls) = held(std::time::Duration::from_secs(60));
-        let hub = Setup::new()
-            .with(|config| {
-                config.mailbox.screener = size;
-                config.screening.max_in_flight = 1;
+/// More than any actor takes out while one sender sends.
+const BURST: usize = 20_000;
+
+/// A burst of one cheap message; how many of them were refused.
+type Burst = fn(&Lines) -> usize;
+
+fn refused(sent: impl Fn() -> bool) -> usize {
+    (0..BURST).filter(|_| !sent()).count()
+}
+
+/// Each kind of actor that refuses anything, where its size is set, and a burst of messages that it has little to do with.
+const KINDS: [(&str, fn(&mut Mailbox) -> &mut usize, Burst); 6] = [
+    (
+        "webhook_handler",
+        |mailbox| &mut mailbox.webhook_handler,
+        |lines| {
+            let places = Arc::new(Semaphore::new(BURST));
+            refused(|| {
+                let (permit, (reply, _)) = (places.clone().try_acquire_owned().unwrap(), oneshot::channel());
+                let headers = DeliveryHeaders::default();
+                let empty = Webhook { body: "[]".into(), headers, received_at: chrono::Utc::now(), permit, reply };
+                lines.webhook_handler.try_send(empty).is_ok()
             })
-            .screened_by(screener)
-            .start();
-        let line = hub.lines().screener.clone();
-        // Its mailbox has its size from when it begins to work.
-        line.send(lookout::actors::screener::Wake);
-        wait_for("the screener to begin", || (actor(&hub, "screener")["handled"] == 1).then_some(()));
-        // More than it can take out meanwhile, from one sender: as many commits at once would do the same.
-        let sent = (0..20_000).filter(|_| line.try_send(lookout::actors::screener::Wake).is_ok()).count();
-        (hub, 20_000 - sent)
-    };
-    let (hub, refused) = overload(1);
-    assert!(refused > 0, "it was overloaded");
-    let state = wait_for("a second to pass", || {
-        let state = actor(&hub, "screener");
-        (state["recent"]["refused"] == refused).then_some(state)
-    });
-    assert_eq!(state["refused"], refused);
-    assert_eq!(state["recommendation"]["verdict"], "too_small", "{state}");
-    let suggestion = &state["recommendation"]["suggestion"];
-    assert_eq!(suggestion["key"], "mailbox.screener");
-    assert_eq!(hub.metric("lookout_actor_refused_total{actor=\"screener\"}"), refused as f64);
-    for other in ["webhook_handler", "archivist", "broadcaster", "relay", "session", "session_supervisor"] {
-        assert_ne!(actor(&hub, other)["recommendation"]["verdict"], "too_small", "{other} is not to blame");
+        },
+    ),
+    (
+        "archivist",
+        |mailbox| &mut mailbox.archivist,
+        |lines| {
+            refused(|| {
+                let (reply, _) = oneshot::channel();
+                lines.archivist.try_send(Discard { letters: 0..=0, limit: 1, reply }).is_ok()
+            })
+        },
+    ),
+    ("screener", |mailbox| &mut mailbox.screener, |lines| refused(|| lines.screener.try_send(Wake).is_ok())),
+    (
+        "broadcaster",
+        |mailbox| &mut mailbox.broadcaster,
+        |lines| refused(|| lines.broadcaster.try_send(Publish(Vec::new())).is_ok()),
+    ),
+    (
+        "relay",
+        |mailbox| &mut mailbox.relay,
+        |lines| {
+            let relay = lines.relays.load()[0].clone();
+            refused(|| relay.try_send(Deliver { frames: [].into(), since: Instant::now() }).is_ok())
+        },
+    ),
+    (
+        "session_supervisor",
+        |mailbox| &mut mailbox.session_supervisor,
+        |lines| refused(|| lines.session_supervisor.try_send(LookAtUsers { reply: oneshot::channel().0 }).is_ok()),
+    ),
+];
+
+#[test]
+fn whichever_actor_is_overloaded_is_named_with_a_value_that_is_then_enough() {
+    for (name, size, burst) in KINDS {
+        let overload = |capacity: usize| {
+            let hub = Setup::new().with(|config| *size(&mut config.mailbox) = capacity).start();
+            // A mailbox has its size from when its actor begins to work; and all of the burst is to fall into one second.
+            let looks = || actor(&hub, name)["recent"]["peaks"].as_array().unwrap().len();
+            let before = looks();
+            wait_for("a second to begin", || (looks() > before + 1).then_some(()));
+            let refused = burst(hub.lines());
+            let state = wait_for("the second to end", || {
+                let state = actor(&hub, name);
+                (state["recent"]["refused"] == refused && state["depth"] == 0).then_some(state)
+            });
+            (hub, refused, state)
+        };
+        let (hub, refused, state) = overload(1);
+        assert!(refused > 0, "{name} was overloaded");
+        assert_eq!((&state["refused"], &state["recommendation"]["verdict"]), (&refused.into(), &"too_small".into()), "{state}");
+        assert_eq!(hub.metric(&format!("lookout_actor_refused_total{{actor=\"{name}\"}}")), refused as f64);
+        for (other, ..) in KINDS.iter().filter(|(other, ..)| *other != name) {
+            let other = actor(&hub, other);
+            assert_eq!(other["refused"], 0, "{name} was overloaded: {other}");
+        }
+        let suggestion = &state["recommendation"]["suggestion"];
+        assert_eq!(suggestion["key"], format!("mailbox.{name}"));
+        let value = usize::try_from(suggestion["value"].as_u64().unwrap()).unwrap();
+        drop(hub);
+        let (_hub, refused, state) = overload(value);
+        assert_eq!(refused, 0, "{name}: {value} is enough");
+        assert_ne!(state["recommendation"]["verdict"], "too_small", "{state}");
     }
-    let value = usize::try_from(suggestion["value"].as_u64().unwrap()).unwrap();
-    drop(hub);
-    let (hub, refused) = overload(value);
-    assert_eq!(refused, 0, "{value} is enough");
-    assert_ne!(actor(&hub, "screener")["recommendation"]["verdict"], "too_small");
+}
+
+#[test]
+fn the_node_as_a_whole_is_told_too() {
+    let hub = Hub::start();
+    let mut readers = [hub.reader(USER), hub.reader(USER)];
+    hub.post_kept(event("test_user|false", "a"));
+    readers.iter_mut().for_each(|reader| drop(reader.notification()));
+    wait_for("both deliveries", || {
+        let page = hub.admin("/actors").json();
+        // Each worker thread takes part in a broadcast.
+        let seen = (&page["connections"], &page["delivered"], &page["broadcasts"]["count"]);
+        (seen == (&2.into(), &2.into(), &2.into()) && page["broadcasts"]["seconds"].as_f64() > Some(0.0)).then_some(())
+    });
 }
 
 #[test]
@@ -122,11 +195,11 @@ fn what_waits_in_the_mailbox_of_an_actor_that_dies_is_not_counted_for_ever() {
     for _ in 0..5 {
         let restarts = hub.metric("lookout_actor_restarts_total");
         for _ in 0..100 {
-            let _ = hub.lines().screener.try_send(lookout::actors::screener::Wake);
+            let _ = hub.lines().screener.try_send(Wake);
         }
-        hub.lines().screener.send(lookout::actors::line::Stop);
+        hub.lines().screener.send(Stop);
         for _ in 0..100 {
-            let _ = hub.lines().screener.try_send(lookout::actors::screener::Wake);
+            let _ = hub.lines().screener.try_send(Wake);
         }
         hub.wait_for_metric("lookout_actor_restarts_total", restarts + 1.0);
     }

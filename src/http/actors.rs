@@ -172,3 +172,16 @@ fn when_full(actor: &str) -> &'static str {
         _ => "",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_of_a_full_mailbox_is_what_the_page_says() {
+        let rows = include_str!("../../actors.md").lines().filter(|line| line.contains("| `src/actors/"));
+        let cells = rows.map(|row| row.split('|').map(str::trim).collect::<Vec<_>>());
+        let told = cells.map(|cells| assert_eq!(when_full(cells[1]), cells[8], "{}", cells[1]));
+        assert_eq!(told.count(), 8);
+    }
+}

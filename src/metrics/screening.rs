@@ -69,7 +69,9 @@ impl Screening {
     }
 
     /// How old each list is. One that is not there any more is forgotten.
-    pub fn list_ages(&self, ages: Vec<(String, Duration)>) {
+    pub fn list_ages(&self, mut ages: Vec<(String, Duration)>) {
+        // Of two that have the same name the older one is told.
+        ages.sort_by_key(|(_, age)| *age);
         let mut known = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
         for gone in known.iter().filter(|known| !ages.iter().any(|(list, _)| list == *known)) {
             self.list_ages.remove(&[("list", gone.clone())]);

@@ -83,9 +83,13 @@ fn is_ship_number(digits: &[u8]) -> bool {
 /// What a vessel sent or a list holds as an IMO number that is none, in the one spelling in which two of them are compared:
 /// letters and digits in upper case, without a label. None where nothing but zeros stands there.
 pub fn faulty_imo_of_text(text: &str) -> Option<String> {
-    let text = plain(text).to_uppercase();
-    let number: String = unlabelled(&text, "IMO").chars().filter(|c| c.is_alphanumeric()).collect();
-    number.contains(|c: char| matches!(c, '1'..='9')).then_some(number)
+    // Marks go first: one in front of a label would else make the label a part of the number.
+    let written: String = plain(text).to_uppercase().chars().filter(|c| c.is_alphanumeric()).collect();
+    let mut number = written.as_str();
+    while number.starts_with("IMO") {
+        number = unlabelled(number, "IMO");
+    }
+    number.contains(|c: char| matches!(c, '1'..='9')).then(|| number.to_owned())
 }
 
 /// A text, or a number with `9074729.0` whole.

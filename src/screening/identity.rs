@@ -208,6 +208,10 @@ mod tests {
             "IMO No. 9074729",
             "IMO number 9074729",
             "9074 729",
+            "(IMO 9074729)",
+            "'IMO9074729",
+            "I.M.O. 9074729",
+            "IMO: IMO9074729.",
             "９９９９９９３",
         ] {
             assert!(matches!(Imo::read(valid), Some(Imo::Valid(_))), "{valid:?}");
@@ -218,7 +222,7 @@ mod tests {
         for none in ["", "IMO", "0", "0000000", "N/A", "-"] {
             assert_eq!(Imo::read(none), None, "{none:?}");
         }
-        for spelling in ["IMO 15411", "IMO No. 15411", " imo: 15411 "] {
+        for spelling in ["IMO 15411", "IMO No. 15411", " imo: 15411 ", "\"IMO15411\"", "IMO IMO 15411"] {
             assert_eq!(Imo::read(spelling), Some(Imo::Faulty("15411".into())), "{spelling:?}");
         }
     }

@@ -132,6 +132,21 @@ fn rows() -> Vec<Row> {
 }
 
 #[test]
+fn every_fuzz_target_is_built_explained_and_has_seeds() {
+    let read = |file: &str| fs::read_to_string(root().join(file)).unwrap();
+    let (manifest, page) = (read("fuzz/Cargo.toml"), read("docs/fuzzing.md"));
+    let explained = page.lines().filter(|line| line.starts_with("| `")).count();
+    let targets: Vec<_> = fs::read_dir(root().join("fuzz/fuzz_targets")).unwrap().map(|file| file.unwrap().path()).collect();
+    assert_eq!(targets.len(), explained);
+    for target in targets {
+        let name = target.file_stem().unwrap().to_str().unwrap();
+        assert!(manifest.contains(&format!("name = \"{name}\"")), "{name} is not in fuzz/Cargo.toml");
+        assert!(page.contains(&format!("\n| `{name}` |")), "{name} is not in docs/fuzzing.md");
+        assert!(fs::read_dir(root().join("fuzz/seeds").join(name)).unwrap().count() > 0, "{name} has no seeds");
+    }
+}
+
+#[test]
 fn actors_md_names_every_actor_with_its_real_messages_and_mailbox() {
     let mut files = Vec::new();
     sources(&root().join("src/actors"), &mut files);

@@ -11,7 +11,7 @@ use std::{
 use futures_util::future::BoxFuture;
 use lookout::{
     config::{Cluster, Config, Secret, Store as StoreConfig},
-    store::{Claimant, NewNotification, Receive, Store, StoreError, Write, Written, mongo::MongoStore},
+    store::{Claimant, Commit, NewNotification, Receive, Store, StoreError, Write, Written, mongo::MongoStore},
 };
 use mongodb::bson::{Document, doc};
 
@@ -86,6 +86,68 @@ async fn commits_of_several_nodes_follow_each_other_without_a_hole() {
     made.sort_by_key(|entry| entry.position.n);
     assert_eq!(numbers(&made), (1..=80).collect::<Vec<_>>(), "60 events of one node each, 20 of all three");
     assert_eq!(log(&place.node().await).await, made);
+}
+
+/// A node that has just committed writes the next events without a look, so each of these must be found out behind it.
+#[tokio::test]
+async fn what_another_node_did_in_between_is_found_out_by_one_that_looks_up_nothing() {
+    let place = Database::new();
+    let (here, there) = (place.node().await, place.node().await);
+    let mut number = 0;
+    let mut alone = async || {
+        for _ in 0..3 {
+            number += 1;
+            commit(&here, vec![receive(1, vec![event(1_000 + number)])]).await;
+        }
+        number
+    };
+    let told = |number: u32, key: u8| NewNotification { fact_key: Some(fact(key)), ..event(number) };
+    let kept = |commit: Commit| match &commit.written[0] {
+        Written::Received(kept) => (kept[0].id, kept[0].duplicate),
+        other => panic!("{other:?}"),
+    };
+    let before = alone().await;
+    let first = commit(&there, vec![receive(1, vec![told(1, 1)])]).await;
+    assert_eq!(numbers(&first.entries), [u64::from(before) + 1]);
+    assert_eq!(kept(commit(&here, vec![receive(1, vec![told(2, 1)])]).await), (id(1), true), "in the log of the other");
+    alone().await;
+    assert_eq!(kept(commit(&here, vec![receive(1, vec![told(3, 1)])]).await), (id(1), true), "in the log");
+    alone().await;
+    let waits = NewNotification { screen: Some(subject(4)), ..told(4, 4) };
+    commit(&there, vec![receive(1, vec![waits])]).await;
+    assert_eq!(kept(commit(&here, vec![receive(1, vec![told(5, 4)])]).await), (id(4), true), "held back by the other");
+    alone().await;
+    assert_eq!(kept(commit(&here, vec![receive(1, vec![told(6, 4)])]).await), (id(4), true), "held back");
+    commit(&here, vec![settle(4, 2, "done")]).await;
+    alone().await;
+    assert_eq!(kept(commit(&here, vec![receive(1, vec![told(7, 4)])]).await), (id(4), true), "released");
+    let all = log(&here).await;
+    assert_eq!(numbers(&all), (1..=all.len() as u64).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_log_that_does_not_tell_how_many_screenings_are_open_has_them_counted() {
+    let place = Database::new();
+    let waits = NewNotification { screen: Some(subject(1)), fact_key: Some(fact(1)), ..event(1) };
+    let store = place.node().await;
+    commit(&store, vec![receive(1, vec![waits])]).await;
+    store.close().await;
+    let client = mongodb::Client::with_uri_str(place.config().uri.expose()).await.unwrap();
+    let meta = client.database(&place.name).collection::<Document>("meta");
+    meta.update_one(doc! {}, doc! { "$unset": { "open": "" } }).await.unwrap();
+    let store = place.node().await;
+    for number in 2..5 {
+        commit(&store, vec![receive(1, vec![event(number)])]).await;
+    }
+    let again = NewNotification { fact_key: Some(fact(1)), ..event(9) };
+    let done = commit(&store, vec![receive(1, vec![again])]).await;
+    assert!(
+        matches!(&done.written[0], Written::Received(kept) if kept[0].duplicate && kept[0].id == id(1)),
+        "{:?}",
+        done.written
+    );
+    let meta = meta.find_one(doc! {}).await.unwrap().unwrap();
+    assert_eq!(meta.get_i64("open"), Ok(1));
 }
 
 #[tokio::test]

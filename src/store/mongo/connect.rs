@@ -121,11 +121,13 @@ impl Collections {
         let fresh = Meta {
             id: META.into(),
             schema: SCHEMA,
+            commits: 0,
             epoch: fastrand::u32(..).into(),
             oldest: None,
             newest: None,
             screenings: 0,
             letters: 0,
+            open: Some(0),
             users: 0,
             import: None,
         };

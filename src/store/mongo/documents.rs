@@ -27,6 +27,9 @@ pub(super) struct Meta {
     #[serde(rename = "_id")]
     pub id: String,
     pub schema: i64,
+    /// How many commits there were: whoever knows this number and finds it unchanged knows the rest.
+    #[serde(default)]
+    pub commits: i64,
     pub epoch: i64,
     pub oldest: Option<Place>,
     pub newest: Option<Place>,
@@ -34,6 +37,9 @@ pub(super) struct Meta {
     pub screenings: i64,
     /// The number of the last dead letter.
     pub letters: i64,
+    /// How many screenings are open; missing where they have to be counted.
+    #[serde(default)]
+    pub open: Option<i64>,
     /// How often users were added or removed, which is the number of the last one that was added, or more; missing in a log that
     /// is older than users.
     #[serde(default)]
@@ -41,6 +47,16 @@ pub(super) struct Meta {
     /// While an import is under way: how far it has come.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub import: Option<ImportMark>,
+}
+
+/// What each commit raises.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Counters {
+    pub commits: i64,
+    pub span: Span,
+    pub screenings: i64,
+    pub letters: i64,
+    pub open: Option<i64>,
 }
 
 /// How many lines of an export are here, and the SHA-256 of them.
@@ -80,6 +96,11 @@ impl Meta {
         let epoch = Epoch(self.epoch as u32);
         let position = |place: Option<Place>| place.map(|place| place.position(epoch));
         Span { epoch, oldest: position(self.oldest), newest: position(self.newest) }
+    }
+
+    pub fn counters(&self) -> Counters {
+        let Self { commits, screenings, letters, open, .. } = *self;
+        Counters { commits, span: self.span(), screenings, letters, open }
     }
 
     pub fn users_version(&self) -> u64 {

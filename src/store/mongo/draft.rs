@@ -12,9 +12,10 @@ use mongodb::bson::{Binary, doc, oid::ObjectId};
 
 use super::{
     documents::{
-        self, BodyDocument, EntryDocument, LetterDocument, Meta, NOTIFICATION, Place, RetoldDocument, ScreeningDocument, UPDATE,
-        date,
+        self, BodyDocument, Counters, EntryDocument, LetterDocument, NOTIFICATION, Place, RetoldDocument, ScreeningDocument,
+        UPDATE, date,
     },
+    read::bound,
     transaction::{Failure, Transaction},
 };
 use crate::{
@@ -24,16 +25,14 @@ use crate::{
         position::{Position, Tag},
         subject::Subject,
     },
-    store::{Commit, Key, Span, StoreError, Write, Written},
+    store::{Commit, Key, StoreError, Write, Written},
 };
 
 /// A commit that is being worked out.
 pub(super) struct Draft<'t> {
     pub(super) tx: &'t mut Transaction,
-    /// The span as it will be.
-    pub(super) span: Span,
-    screenings: i64,
-    letters: i64,
+    /// The counters as they will be.
+    pub(super) counters: Counters,
     entries: Vec<Entry>,
     screenings_opened: bool,
     /// Whose each key is.
@@ -86,17 +85,41 @@ pub(super) struct Appended {
 }
 
 impl<'t> Draft<'t> {
-    /// Works out all writes in order and sends what they come to. `refused` holds those that have failed before, by their index.
+    /// Works out all writes in order, behind a commit that left these counters, and sends what they come to. `refused` holds those
+    /// that have failed before, by their index.
     pub async fn apply(
         tx: &'t mut Transaction,
-        meta: Meta,
+        counters: Counters,
         writes: &[Write],
         refused: &HashMap<usize, String>,
-    ) -> Result<(Commit, Span), Failure> {
-        let mut draft = Self {
-            span: meta.span(),
-            screenings: meta.screenings,
-            letters: meta.letters,
+    ) -> Result<(Commit, Counters), Failure> {
+        let mut draft = Self::new(tx, counters);
+        draft.fetch(writes).await?;
+        draft.work_out(writes, refused).await
+    }
+
+    /// The same for writes of which nothing needs to be known but that their events are new, which the index of the log finds out.
+    /// Where one is there already this fails.
+    pub async fn apply_unseen(
+        tx: &'t mut Transaction,
+        counters: Counters,
+        writes: &[Write],
+    ) -> Result<(Commit, Counters), Failure> {
+        Self::new(tx, counters).work_out(writes, &HashMap::new()).await
+    }
+
+    /// Whether all writes are such, where so many screenings are open: those hold keys that the log does not have.
+    pub fn may_be_unseen(writes: &[Write], open: Option<i64>) -> bool {
+        let is_plain = |write: &Write| match write {
+            Write::Receive(receive) => receive.notifications.iter().all(|new| new.screen.is_none()),
+            _ => false,
+        };
+        open == Some(0) && writes.iter().all(is_plain)
+    }
+
+    fn new(tx: &'t mut Transaction, counters: Counters) -> Self {
+        Self {
+            counters: Counters { commits: counters.commits + 1, ..counters },
             entries: Vec::new(),
             screenings_opened: false,
             seen: HashMap::new(),
@@ -104,20 +127,22 @@ impl<'t> Draft<'t> {
             pending: Pending::default(),
             write: 0,
             tx,
-        };
-        draft.fetch(writes).await?;
+        }
+    }
+
+    async fn work_out(mut self, writes: &[Write], refused: &HashMap<usize, String>) -> Result<(Commit, Counters), Failure> {
         let mut written = Vec::with_capacity(writes.len());
         for (index, write) in writes.iter().enumerate() {
-            draft.write = index;
+            self.write = index;
             written.push(match refused.get(&index) {
                 Some(reason) => Written::Refused(reason.clone()),
-                None => draft.write(write).await.map_err(|failure| failure.of_write(index))?,
+                None => self.write(write).await.map_err(|failure| failure.of_write(index))?,
             });
         }
-        draft.flush().await?;
-        draft.tx.count(draft.span, draft.screenings, draft.letters).await?;
-        let Self { span, entries, screenings_opened, .. } = draft;
-        Ok((Commit { written, entries, screenings_opened }, span))
+        self.flush().await?;
+        self.tx.count(self.counters).await?;
+        let Self { counters, entries, screenings_opened, .. } = self;
+        Ok((Commit { written, entries, screenings_opened }, counters))
     }
 
     /// What most writes must know: whose the keys are, and the screenings to be settled.
@@ -172,8 +197,11 @@ impl<'t> Draft<'t> {
     pub(super) fn append(&mut self, new: Appended) -> Result<(), StoreError> {
         let Appended { id, kind, owner, at, payload, body, keys } = new;
         documents::fits("message", Some(id), payload.len())?;
-        let n = self.span.newest.map_or(0, |newest| newest.n) + 1;
-        let position = Position { epoch: self.span.epoch, n, tag: Tag::of(&payload) };
+        let span = &mut self.counters.span;
+        let n = span.newest.map_or(0, |newest| newest.n) + 1;
+        let position = Position { epoch: span.epoch, n, tag: Tag::of(&payload) };
+        span.newest = Some(position);
+        span.oldest = span.oldest.or(Some(position));
         let Place { n, tag } = Place::of(position);
         let code = if kind == Kind::Notification { NOTIFICATION } else { UPDATE };
         let row = EntryDocument {
@@ -188,8 +216,6 @@ impl<'t> Draft<'t> {
             keys,
         };
         self.pending.entries.push((self.write, row));
-        self.span.newest = Some(position);
-        self.span.oldest = self.span.oldest.or(Some(position));
         self.entries.push(Entry { position, kind, notification_id: id, owner, payload });
         Ok(())
     }
@@ -199,9 +225,9 @@ impl<'t> Draft<'t> {
         let unreadable = |error: serde_json::Error| StoreError::Refused(format!("a vessel cannot be written: {error}"));
         let subject = serde_json::to_string(subject).map_err(unreadable)?;
         documents::fits("message", Some(row.notification), row.payload.len() + subject.len())?;
-        self.screenings += 1;
+        self.counters.screenings += 1;
         self.screenings_opened = true;
-        let row = ScreeningDocument { seq: self.screenings, subject, ..row };
+        let row = ScreeningDocument { seq: self.counters.screenings, subject, ..row };
         self.open.insert(row.notification, Some(Open { row, kept: Kept::Not, write: self.write }));
         Ok(())
     }
@@ -240,8 +266,8 @@ impl<'t> Draft<'t> {
     }
 
     pub(super) fn bury(&mut self, letter: LetterDocument) {
-        self.letters += 1;
-        self.pending.letters.push((self.write, LetterDocument { seq: self.letters, ..letter }));
+        self.counters.letters += 1;
+        self.pending.letters.push((self.write, LetterDocument { seq: self.counters.letters, ..letter }));
     }
 
     /// Sends what was worked out so far, so that what is asked next is answered with it.
@@ -257,6 +283,8 @@ impl<'t> Draft<'t> {
             }
             open.kept = Kept::AsItIs;
         }
+        let more = bound(opened.len()) - bound(settled.len());
+        self.counters.open = self.counters.open.map(|open| open + more);
         opened.sort_unstable_by_key(|(_, row)| row.seq);
         let collections = self.tx.collections.clone();
         self.tx.insert(&collections.body, bodies).await?;

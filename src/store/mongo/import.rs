@@ -16,8 +16,8 @@ use tokio::time::{Instant, sleep};
 use super::{
     connect::Collections,
     documents::{
-        BodyDocument, EntryDocument, ImportMark, LetterDocument, Meta, NOTIFICATION, RetoldDocument, ScreeningDocument, UPDATE,
-        UserDocument, binary, date, fits, key,
+        BodyDocument, Counters, EntryDocument, ImportMark, LetterDocument, Meta, NOTIFICATION, RetoldDocument, ScreeningDocument,
+        UPDATE, UserDocument, binary, date, fits, key,
     },
     read::bound,
     transaction::{Failure, Transaction, only},
@@ -79,7 +79,7 @@ impl MongoTarget {
             Step::Begin(header, first) => begin(&mut tx, &meta, header, first).await,
             _ if mark_of(&meta) != self.mark => Err(StoreError::Unavailable("another import into it is under way".into()).into()),
             Step::Write(records, mark) => write(&mut tx, records, mark).await,
-            Step::Finish(header) => finish(&mut tx, header).await,
+            Step::Finish(header) => finish(&mut tx, meta.commits, header).await,
         };
         match done {
             Ok(mark) => tx.commit(deadline).await.map(|()| mark),
@@ -118,6 +118,7 @@ fn store_error(failure: Failure) -> StoreError {
     match failure {
         Failure::Refused(_, reason) => StoreError::Refused(reason),
         Failure::Transient(error) => error.into(),
+        Failure::Passed => StoreError::Unavailable("another server has committed in between".into()),
         Failure::Store(error) => error,
     }
 }
@@ -149,9 +150,10 @@ async fn begin(tx: &mut Transaction, meta: &Meta, header: &Header, first: Mark) 
     Ok(Some(first))
 }
 
-async fn finish(tx: &mut Transaction, header: &Header) -> Result<Option<Mark>, Failure> {
+async fn finish(tx: &mut Transaction, commits: i64, header: &Header) -> Result<Option<Mark>, Failure> {
     let Header { epoch, oldest, newest, last_screening, last_dead_letter, last_user, .. } = *header;
-    tx.count(Span { epoch, oldest, newest }, last_screening, last_dead_letter).await?;
+    let span = Span { epoch, oldest, newest };
+    tx.count(Counters { commits: commits + 1, span, screenings: last_screening, letters: last_dead_letter, open: None }).await?;
     tx.change_meta(doc! { "$set": { "users": last_user }, "$unset": { "import": "" } }).await?;
     Ok(None)
 }

@@ -56,8 +56,8 @@ impl Draft<'_> {
             bodies.extend(doomed.iter().filter_map(|entry| entry.body).chain(told.iter().map(|told| told.body)));
             let first = FindOptions::builder().sort(doc! { "_id": 1 }).limit(1).build();
             let first = self.tx.find(&collections.log, doc! {}, first).await?.pop();
-            let epoch = self.span.epoch;
-            self.span.oldest = first.map(|first| first.entry(epoch).position);
+            let epoch = self.counters.span.epoch;
+            self.counters.span.oldest = first.map(|first| first.entry(epoch).position);
         }
         let (letters, of_letters) = self.prune_dead_letters(before, limit - doomed.len()).await?;
         bodies.extend(of_letters);
@@ -67,7 +67,7 @@ impl Draft<'_> {
 
     /// The run of oldest entries that may go: committed before, not the newest, screening not open.
     async fn doomed(&mut self, before: Timestamp, limit: usize) -> Result<Vec<Doomed>, Failure> {
-        let Some(newest) = self.span.newest else { return Ok(Vec::new()) };
+        let Some(newest) = self.counters.span.newest else { return Ok(Vec::new()) };
         let mut oldest_first = only(&["kind", "at", "notification", "body"]);
         oldest_first.sort = Some(doc! { "_id": 1 });
         oldest_first.limit = Some(bound(limit));

@@ -13,12 +13,12 @@ use tokio::time::{Instant, sleep};
 
 use super::{
     connect::{Collections, begin},
-    documents::{META, Meta, Place, ScreeningDocument, key},
+    documents::{Counters, META, Meta, Place, ScreeningDocument, key},
     error::duplicate,
 };
 use crate::{
     notification::NotificationId,
-    store::{Key, Span, StoreError},
+    store::{Key, StoreError},
 };
 
 /// The wait before it is asked again whether a commit is durable.
@@ -31,6 +31,8 @@ pub(super) enum Failure {
     Refused(usize, String),
     /// It met another one, or the primary has changed: the same may work at once.
     Transient(Error),
+    /// Another node has committed in between.
+    Passed,
     /// The store does not work.
     Store(StoreError),
 }
@@ -67,6 +69,8 @@ impl From<StoreError> for Failure {
 pub(super) struct Transaction {
     pub collections: Collections,
     pub(super) session: ClientSession,
+    /// The number of the commit that it is thought to follow, where it has not met the others at its begin.
+    behind: Option<i64>,
 }
 
 /// The keys of a notification.
@@ -77,18 +81,25 @@ struct Keys {
 }
 
 impl Transaction {
-    /// Begins, and meets every other commit: all of them change the one document that it reads here.
+    /// Begins, and meets every other commit: all of them change the one document that is read here, as it was before.
     pub async fn begin(collections: &Collections) -> Result<(Self, Meta), Failure> {
         let mut session = collections.session().await?;
         begin(&mut session).await?;
         let touched = collections
             .meta
             .find_one_and_update(doc! { "_id": META }, doc! { "$inc": { "commits": 1_i64 } })
-            .return_document(ReturnDocument::After)
+            .return_document(ReturnDocument::Before)
             .session(&mut session)
             .await?;
         let gone = || StoreError::Unavailable("MongoDB: the counters of the log are gone".into());
-        Ok((Self { collections: collections.clone(), session }, touched.ok_or_else(gone)?))
+        Ok((Self { collections: collections.clone(), session, behind: None }, touched.ok_or_else(gone)?))
+    }
+
+    /// Begins behind this commit without a look whether it is the newest, which [`Self::count`] finds out.
+    pub async fn begin_behind(collections: &Collections, commit: i64) -> Result<Self, Failure> {
+        let mut session = collections.session().await?;
+        begin(&mut session).await?;
+        Ok(Self { collections: collections.clone(), session, behind: Some(commit) })
     }
 
     /// Makes it durable. Where it cannot be known whether it is, this asks again until the deadline.
@@ -112,19 +123,36 @@ impl Transaction {
     }
 
     /// Raises the counters to what they are behind this commit.
-    pub async fn count(&mut self, span: Span, screenings: i64, letters: i64) -> Result<(), Failure> {
+    pub async fn count(&mut self, counters: Counters) -> Result<(), Failure> {
+        let Counters { commits, span, screenings, letters, open } = counters;
         let place = |position| mongodb::bson::to_bson(&Option::map(position, Place::of)).unwrap_or_default();
-        let counters = doc! {
-            "oldest": place(span.oldest), "newest": place(span.newest), "screenings": screenings, "letters": letters,
-        };
-        self.change_meta(doc! { "$set": counters }).await
+        self.change_meta(doc! { "$set": {
+            "commits": commits,
+            "oldest": place(span.oldest),
+            "newest": place(span.newest),
+            "screenings": screenings,
+            "letters": letters,
+            "open": open,
+        } })
+        .await
     }
 
     /// Changes the counting document.
     pub async fn change_meta(&mut self, change: Document) -> Result<(), Failure> {
         let meta = self.collections.meta.clone();
-        meta.update_one(doc! { "_id": META }, change).session(&mut self.session).await?;
-        Ok(())
+        let mut filter = doc! { "_id": META };
+        if let Some(commit) = self.behind {
+            filter.insert("commits", commit);
+        }
+        let changed = meta.update_one(filter, change).session(&mut self.session).await?;
+        if changed.matched_count == 0 { Err(Failure::Passed) } else { Ok(()) }
+    }
+
+    /// How many screenings are open.
+    pub async fn count_open(&mut self) -> Result<i64, Failure> {
+        let screening = self.collections.screening.clone();
+        let open = screening.count_documents(doc! {}).session(&mut self.session).await?;
+        Ok(i64::try_from(open).unwrap_or(i64::MAX))
     }
 
     /// Whose each of these keys is.

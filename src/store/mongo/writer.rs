@@ -17,7 +17,7 @@ use tokio::{
 
 use super::{
     connect::Collections,
-    documents::{Meta, date},
+    documents::{Counters, Meta, date},
     draft::Draft,
     transaction::{Failure, Transaction},
 };
@@ -69,15 +69,19 @@ pub(super) async fn run(
     patience: Duration,
     mut inbox: mpsc::UnboundedReceiver<Request>,
 ) {
-    let mut closing = None;
+    let (mut closing, mut last) = (None, None);
     while let Some(request) = inbox.recv().await {
         match request {
             Request::Commit(writes, answer) => {
                 let deadline = Instant::now() + patience;
-                let (collections, span) = (collections.clone(), span.clone());
-                let commit = tokio::spawn(async move { commit(&collections, &span, &writes, deadline).await });
+                let (collections, span, before) = (collections.clone(), span.clone(), last.take());
+                let commit = tokio::spawn(async move { commit(&collections, &span, &writes, deadline, before).await });
                 let outcome = match timeout_at(deadline, commit).await {
-                    Ok(Ok(outcome)) => outcome,
+                    Ok(Ok(Ok((commit, left)))) => {
+                        last = left;
+                        Ok(commit)
+                    }
+                    Ok(Ok(Err(error))) => Err(error),
                     Ok(Err(_)) => Err(StoreError::Unavailable("a commit panicked and was taken back".into())),
                     Err(_) => Err(StoreError::Unavailable(format!("MongoDB has not confirmed a commit within {patience:?}"))),
                 };
@@ -103,18 +107,60 @@ pub(super) async fn run(
     }
 }
 
-async fn commit(collections: &Collections, span: &SharedSpan, writes: &[Write], deadline: Instant) -> Result<Commit, StoreError> {
+/// What the last commit of this node has left.
+#[derive(Clone, Copy)]
+struct Last {
+    counters: Counters,
+    /// Whether no other node had committed since the one before, and nothing was there twice: the next may be so too.
+    alone: bool,
+}
+
+async fn commit(
+    collections: &Collections,
+    span: &SharedSpan,
+    writes: &[Write],
+    deadline: Instant,
+    last: Option<Last>,
+) -> Result<(Commit, Option<Last>), StoreError> {
     if let Some(nothing) = idle(collections, writes).await? {
-        return Ok(nothing);
+        return Ok((nothing, last));
     }
+    let unseen = last.filter(|last| last.alone && Draft::may_be_unseen(writes, last.counters.open));
+    if let Some(Last { counters, .. }) = unseen {
+        match attempt_unseen(collections, counters, writes, deadline).await {
+            Ok((commit, counters)) => {
+                span.advance(counters.span);
+                return Ok((commit, Some(Last { counters, alone: true })));
+            }
+            Err(Failure::Store(error)) => return Err(error),
+            // Another node has committed, or an event is there already. The other way sees which.
+            Err(Failure::Passed | Failure::Refused(..) | Failure::Transient(_)) => {}
+        }
+    }
+    let (commit, counters) = commit_seeing(collections, writes, deadline).await?;
+    span.advance(counters.span);
+    let alone = unseen.is_none() && last.is_some_and(|last| last.counters.commits + 1 == counters.commits);
+    Ok((commit, Some(Last { counters, alone })))
+}
+
+/// Two calls fewer: nothing is looked up before it is written.
+async fn attempt_unseen(
+    collections: &Collections,
+    counters: Counters,
+    writes: &[Write],
+    deadline: Instant,
+) -> Result<(Commit, Counters), Failure> {
+    let mut tx = Transaction::begin_behind(collections, counters.commits).await?;
+    let done = Draft::apply_unseen(&mut tx, counters, writes).await;
+    finish(tx, done, deadline).await
+}
+
+async fn commit_seeing(collections: &Collections, writes: &[Write], deadline: Instant) -> Result<(Commit, Counters), StoreError> {
     let mut refused = HashMap::new();
     let mut look_for_stuck = Instant::now() + STUCK_AFTER;
     loop {
         match attempt(collections, writes, &refused, deadline).await {
-            Ok((commit, after)) => {
-                span.advance(after);
-                return Ok(commit);
-            }
+            Ok(done) => return Ok(done),
             // One that can never work must not take those beside it along, again and again.
             Err(Failure::Refused(index, reason)) if !refused.contains_key(&index) => {
                 log::error!(target: "notifications", "event=write_refused reason={reason:?}");
@@ -135,6 +181,7 @@ async fn commit(collections: &Collections, span: &SharedSpan, writes: &[Write], 
                 }
                 sleep(LONGEST_PAUSE.mul_f64(fastrand::f64())).await;
             }
+            Err(Failure::Passed) => return Err(StoreError::Unavailable("MongoDB: the counters of the log are gone".into())),
             Err(Failure::Store(error)) => return Err(error),
         }
     }
@@ -145,17 +192,10 @@ async fn attempt(
     writes: &[Write],
     refused: &HashMap<usize, String>,
     deadline: Instant,
-) -> Result<(Commit, Span), Failure> {
+) -> Result<(Commit, Counters), Failure> {
     let (mut tx, meta) = Transaction::begin(collections).await?;
-    let done = match attempt_in(&mut tx, meta, writes, refused).await {
-        Ok(done) => done,
-        Err(failure) => {
-            tx.abort().await;
-            return Err(failure);
-        }
-    };
-    tx.commit(deadline).await?;
-    Ok(done)
+    let done = attempt_in(&mut tx, meta, writes, refused).await;
+    finish(tx, done, deadline).await
 }
 
 async fn attempt_in(
@@ -163,10 +203,24 @@ async fn attempt_in(
     meta: Meta,
     writes: &[Write],
     refused: &HashMap<usize, String>,
-) -> Result<(Commit, Span), Failure> {
+) -> Result<(Commit, Counters), Failure> {
     // One that began before this server gave its first sign of life.
     tx.collections.require_finished(&meta)?;
-    Draft::apply(tx, meta, writes, refused).await
+    let mut counters = meta.counters();
+    if counters.open.is_none() {
+        counters.open = Some(tx.count_open().await?);
+    }
+    Draft::apply(tx, counters, writes, refused).await
+}
+
+async fn finish<T>(mut tx: Transaction, done: Result<T, Failure>, deadline: Instant) -> Result<T, Failure> {
+    match done {
+        Ok(done) => tx.commit(deadline).await.map(|()| done),
+        Err(failure) => {
+            tx.abort().await;
+            Err(failure)
+        }
+    }
 }
 
 /// The answer where only a timer has asked and there is nothing to be done, so that idle nodes write nothing.

@@ -6,7 +6,7 @@ use actix::{Actor, Addr, Context, Handler, Message, prelude::SendError};
 
 use crate::metrics::mailbox::{Mailbox, Ticket};
 
-/// A message on its way. Actors handle the message inside; [`measured`] sees to that.
+/// A message on its way. Actors handle the message inside; `measured!` sees to that.
 #[derive(Debug)]
 pub struct Posted<M> {
     message: M,

@@ -14,6 +14,7 @@ use arc_swap::ArcSwap;
 use tokio::{
     sync::{Semaphore, watch},
     task::JoinHandle,
+    time::MissedTickBehavior,
 };
 
 use crate::{
@@ -35,7 +36,8 @@ use crate::{
     cluster::{Bus, BusError},
     config::{AuthMode, ClusterKind, Config, StoreKind},
     http::{
-        admin::{ActorKind, Readiness},
+        actors::ActorKind,
+        admin::Readiness,
         arrivals::Arrivals,
         auth::{Door, DoorError},
         dead_letters::Letters,
@@ -48,7 +50,11 @@ use crate::{
         users::UserBook,
         webhook::Ingest,
     },
-    metrics::Metrics,
+    metrics::{
+        Metrics,
+        mailbox::Kind,
+        window::{EVERY, Window},
+    },
     notification::{frame::Frame, position::Position},
     screening,
     store::{Store, StoreError, embedded::EmbeddedStore, mongo::MongoStore},
@@ -132,7 +138,7 @@ impl App {
             AuthMode::List | AuthMode::Jwt | AuthMode::Http | AuthMode::Open => None,
         };
         let (door, mut tasks) = Door::open(&config.auth, users.clone())?;
-        let metrics = Arc::new(Metrics::new());
+        let metrics = Arc::new(Metrics::new(&config.mailbox));
         let recent = Arc::new(read_recent(&*store, config.stream.recent).await?);
         let around = Arc::new(Surroundings {
             stream: config.stream.clone(),
@@ -143,12 +149,12 @@ impl App {
         let health = Arc::new(StoreHealth::new(true));
         let (pipeline, intake, screening) = (Arbiter::new(), Arbiter::new(), Arbiter::new());
         let lines = Lines {
-            webhook_handler: Line::unconnected(),
-            archivist: Line::unconnected(),
-            screener: Line::unconnected(),
-            broadcaster: Line::unconnected(),
-            courier: bus.as_ref().map(|_| Line::unconnected()),
-            session_supervisor: Line::unconnected(),
+            webhook_handler: Line::unconnected(&metrics.actors.webhook_handler),
+            archivist: Line::unconnected(&metrics.actors.archivist),
+            screener: Line::unconnected(&metrics.actors.screener),
+            broadcaster: Line::unconnected(&metrics.actors.broadcaster),
+            courier: bus.as_ref().map(|_| Line::unconnected(&metrics.actors.courier)),
+            session_supervisor: Line::unconnected(&metrics.actors.session_supervisor),
             relays: Arc::new(ArcSwap::from_pointee(Vec::new())),
         };
         let parts = Parts { config: &config, store: &store, recent: &recent, metrics: &metrics, lines: &lines };
@@ -177,7 +183,8 @@ impl App {
         tasks.push(guard(parts.session_supervisor(pipeline.handle(), charge.clone()), metrics.clone()));
 
         let permits = Arc::new(Semaphore::new(config.ingest.max_in_flight));
-        let actors = actor_kinds(&config, &lines, &metrics);
+        let actors = actor_kinds(&lines, &metrics);
+        tasks.push(watch(actors.iter().map(|actor| actor.window.clone()).collect()));
         let readiness = Arc::new(Readiness {
             stopping: AtomicBool::new(false),
             store: health,
@@ -342,7 +349,7 @@ fn guard(supervisor: Ward, metrics: Arc<Metrics>) -> JoinHandle<()> {
             tokio::time::sleep(LOOK_AT_SUPERVISOR).await;
             if !(supervisor.alive)() {
                 (supervisor.rebuild)();
-                metrics.actor_restarts.get_or_create(&[("actor", supervisor.name)]).inc();
+                metrics.actors.restarts.get_or_create(&[("actor", supervisor.name)]).inc();
                 log::error!(target: "notifications", "actor={} event=rebuilt it had died", supervisor.name);
             }
         }
@@ -360,7 +367,7 @@ fn workers(
     let count = Arc::new(AtomicUsize::new(0));
     move || {
         let index = count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let worker = Arc::new(Worker { index, arbiter: Arbiter::current(), relay: Line::unconnected() });
+        let worker = Arc::new(Worker { index, arbiter: Arbiter::current(), relay: Line::unconnected(&metrics.actors.relay) });
         let metrics = metrics.clone();
         let ward =
             raise("relay", &worker.relay, worker.arbiter.clone(), move |ctx| Relay::create(capacity, metrics.clone(), ctx));
@@ -376,26 +383,39 @@ fn workers(
 }
 
 /// What `GET /actors` tells.
-fn actor_kinds(config: &Config, lines: &Lines, metrics: &Arc<Metrics>) -> Vec<ActorKind> {
-    fn one<A: Actor<Context = Context<A>>>(name: &'static str, mailbox: usize, line: &Line<A>) -> ActorKind {
-        let line = line.clone();
-        ActorKind { name, mailbox, living: Box::new(move || usize::from(line.connected())) }
+fn actor_kinds(lines: &Lines, metrics: &Arc<Metrics>) -> Vec<ActorKind> {
+    fn kind(kind: &Arc<Kind>, living: impl Fn() -> usize + Send + Sync + 'static) -> ActorKind {
+        ActorKind { window: Arc::new(Window::new(kind.clone())), living: Box::new(living) }
     }
-    let mailbox = &config.mailbox;
-    let (relays, metrics) = (lines.relays.clone(), metrics.clone());
-    let living_relays = move || relays.load().iter().filter(|relay| relay.connected()).count();
-    let sessions = move || usize::try_from(metrics.connections.get()).unwrap_or(0);
+    fn one<A: Actor<Context = Context<A>>>(of: &Arc<Kind>, line: &Line<A>) -> ActorKind {
+        let line = line.clone();
+        kind(of, move || usize::from(line.connected()))
+    }
+    let of = &metrics.actors;
+    let (relays, connections) = (lines.relays.clone(), metrics.streams.connections.clone());
     let mut kinds = vec![
-        one("webhook_handler", mailbox.webhook_handler, &lines.webhook_handler),
-        one("archivist", mailbox.archivist, &lines.archivist),
-        one("screener", mailbox.screener, &lines.screener),
-        one("broadcaster", mailbox.broadcaster, &lines.broadcaster),
-        ActorKind { name: "relay", mailbox: mailbox.relay, living: Box::new(living_relays) },
-        ActorKind { name: "session", mailbox: mailbox.session, living: Box::new(sessions) },
-        one("session_supervisor", mailbox.session_supervisor, &lines.session_supervisor),
+        one(&of.webhook_handler, &lines.webhook_handler),
+        one(&of.archivist, &lines.archivist),
+        one(&of.screener, &lines.screener),
+        one(&of.broadcaster, &lines.broadcaster),
+        kind(&of.relay, move || relays.load().iter().filter(|relay| relay.connected()).count()),
+        kind(&of.session, move || usize::try_from(connections.get()).unwrap_or(0)),
+        one(&of.session_supervisor, &lines.session_supervisor),
     ];
-    kinds.extend(lines.courier.as_ref().map(|line| one("courier", mailbox.courier, line)));
+    kinds.extend(lines.courier.as_ref().map(|line| one(&of.courier, line)));
     kinds
+}
+
+/// Looks at the mailboxes each second.
+fn watch(windows: Vec<Arc<Window>>) -> JoinHandle<()> {
+    actix::spawn(async move {
+        let mut ticks = tokio::time::interval(EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            windows.iter().for_each(|window| window.look());
+        }
+    })
 }
 
 async fn read_recent(store: &dyn Store, max_bytes: usize) -> Result<Recent, StoreError> {

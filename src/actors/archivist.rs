@@ -18,7 +18,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, WrapFuture, fut::ActorFutureExt};
@@ -30,6 +30,7 @@ use super::{
     buried::Buried,
     courier::{Carry, Courier},
     line::{Line, Stop, guarded},
+    mailbox::measured,
     reply::Reply,
     screener::{Screener, Wake},
 };
@@ -176,6 +177,8 @@ impl Archivist {
     }
 }
 
+measured!(Archivist: Keep, KeepAgain, Discard, Settle, ReleaseOverdue, SetUser, Stop);
+
 impl Actor for Archivist {
     type Context = Context<Self>;
 
@@ -264,9 +267,12 @@ impl Archivist {
             writes.push(bound);
             replies.push(Reply::Bound);
         }
+        self.metrics.store.commit_writes.observe_number(writes.len() as u64);
+        let begun = Instant::now();
         let commit = self.store.commit(writes).into_actor(self);
-        ctx.spawn(commit.map(|outcome, archivist, ctx| {
+        ctx.spawn(commit.map(move |outcome, archivist, ctx| {
             archivist.committing = false;
+            archivist.metrics.store.commit_duration.observe(begun.elapsed());
             let more_to_prune = outcome.as_ref().is_ok_and(|commit| commit.written.contains(&Written::Pruned(PRUNE_AT_ONCE)));
             guarded("archivist", archivist, |archivist| &archivist.metrics, |archivist| archivist.tell(outcome, replies));
             if more_to_prune {
@@ -289,7 +295,7 @@ impl Archivist {
                 commit
             }
             Err(error) => {
-                self.metrics.store_failures.inc();
+                self.metrics.store.store_failures.inc();
                 self.buried.again();
                 let refused = replies.iter().filter(|reply| matches!(reply, Reply::Kept(_))).count();
                 // While it is away its timers go on asking; only the first failure and what senders are told is news.
@@ -322,7 +328,7 @@ impl Archivist {
             self.buried.again();
         }
         if count > 0 {
-            self.metrics.dead_letters_dropped.inc_by(count as u64);
+            self.metrics.store.dead_letters_dropped.inc_by(count as u64);
             log::warn!(target: "notifications", "event=dead_letters_dropped count={count} the oldest, to stay within store.max_dead_letters and store.max_dead_letter_bytes");
         }
     }
@@ -332,7 +338,7 @@ impl Archivist {
         if let Some(courier) = &self.courier
             && courier.try_send(Carry(entries.to_vec())).is_err()
         {
-            self.metrics.bus_dropped.get_or_create(&[("cause", "courier_full")]).inc_by(entries.len() as u64);
+            self.metrics.bus.bus_dropped.get_or_create(&[("cause", "courier_full")]).inc_by(entries.len() as u64);
         }
     }
 

@@ -9,7 +9,10 @@
 //! * when it dies: the session supervisor builds it again; it goes on behind the newest entry of the shared window
 //! * runs on: the pipeline thread
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, WrapFuture, fut::ActorFutureExt, prelude::SendError};
 use arc_swap::ArcSwap;
@@ -17,6 +20,7 @@ use arc_swap::ArcSwap;
 use super::{
     ahead::Ahead,
     line::{Line, Stop, guarded},
+    mailbox::measured,
     recent::Recent,
     relay::{Deliver, Relay},
 };
@@ -72,6 +76,8 @@ impl Broadcaster {
     }
 }
 
+measured!(Broadcaster: Publish, Stop);
+
 impl Actor for Broadcaster {
     type Context = Context<Self>;
 
@@ -111,14 +117,15 @@ impl Broadcaster {
         if turn.is_empty() {
             return;
         }
+        let since = Instant::now();
         let frames: Arc<[Frame]> = turn.iter().map(Frame::of).collect();
         // The window first: a session that is told of a frame can then read everything up to it.
         self.recent.append(&frames);
         self.log(&turn);
         for relay in self.relays.load().iter() {
             // A full or dead relay costs its sessions a look into the log, nothing else.
-            if let Err(SendError::Full(_)) = relay.try_send(Deliver(frames.clone())) {
-                self.metrics.relay_full.inc();
+            if let Err(SendError::Full(_)) = relay.try_send(Deliver { frames: frames.clone(), since }) {
+                self.metrics.streams.relay_full.inc();
             }
         }
     }
@@ -178,7 +185,7 @@ impl Broadcaster {
             // Retention took what came next; sessions tell their readers.
             self.recent.restart_before(first);
         }
-        self.metrics.refilled_entries.inc_by(entries.iter().filter(|entry| entry.position.n > newest).count() as u64);
+        self.metrics.streams.refilled_entries.inc_by(entries.iter().filter(|entry| entry.position.n > newest).count() as u64);
         self.admit(entries);
     }
 
@@ -205,7 +212,7 @@ impl Broadcaster {
         if !log::log_enabled!(target: "sse", log::Level::Info) {
             return;
         }
-        let connections = self.metrics.connections.get();
+        let connections = self.metrics.streams.connections.get();
         if connections == 0 {
             return;
         }

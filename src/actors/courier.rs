@@ -20,7 +20,9 @@ use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, WrapFu
 use super::{
     bag::Bag,
     broadcaster::{Broadcaster, Publish},
+    echo::Echo,
     line::{Line, Stop, guarded},
+    mailbox::measured,
 };
 use crate::{
     cluster::{Backoff, Bus, BusError, Heard, Publisher, Subscription, Unsound},
@@ -41,6 +43,7 @@ pub struct Courier {
     broadcaster: Line<Broadcaster>,
     metrics: Arc<Metrics>,
     bag: Bag,
+    echo: Echo,
     /// None while it sends.
     publisher: Option<Publisher>,
     out: Way,
@@ -70,11 +73,12 @@ impl Courier {
         ctx: &mut Context<Self>,
     ) -> Self {
         ctx.set_mailbox_capacity(capacity);
-        metrics.bus_connected.set(0);
+        metrics.bus.bus_connected.set(0);
         Self {
             broadcaster,
             metrics,
             bag: Bag::default(),
+            echo: Echo::default(),
             publisher: Some(bus.publisher()),
             out: Way::default(),
             subscription: Some(bus.subscription(epoch)),
@@ -85,6 +89,8 @@ impl Courier {
     }
 }
 
+measured!(Courier: Carry, Stop);
+
 impl Actor for Courier {
     type Context = Context<Self>;
 
@@ -94,7 +100,7 @@ impl Actor for Courier {
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
-        self.metrics.bus_connected.set(0);
+        self.metrics.bus.bus_connected.set(0);
     }
 }
 
@@ -130,6 +136,7 @@ impl Courier {
     fn send(&mut self, ctx: &mut Context<Self>) {
         let Some(mut publisher) = self.publisher.take() else { return };
         let entries = self.bag.take();
+        self.echo.sending(&entries, Instant::now());
         let sending = async move {
             let outcome = publisher.publish(&entries).await;
             (publisher, entries, outcome)
@@ -138,7 +145,7 @@ impl Courier {
             courier.publisher = Some(publisher);
             match outcome {
                 Ok(()) => {
-                    courier.metrics.bus_published.inc_by(entries.len() as u64);
+                    courier.metrics.bus.bus_published.inc_by(entries.len() as u64);
                     courier.out.works();
                     courier.found();
                     if !courier.bag.is_empty() {
@@ -197,8 +204,11 @@ impl Courier {
         if entries.is_empty() {
             return;
         }
+        if let Some(lag) = self.echo.heard(&entries, Instant::now()) {
+            self.metrics.bus.bus_lag.observe(lag);
+        }
         let count = entries.len();
-        self.metrics.bus_received.inc_by(count as u64);
+        self.metrics.bus.bus_received.inc_by(count as u64);
         // A full or dead broadcaster reads them from the store when it comes to itself.
         if self.broadcaster.try_send(Publish(entries)).is_err() {
             self.dropped("broadcaster_full", count);
@@ -218,7 +228,7 @@ impl Courier {
 
     fn dropped(&self, cause: &'static str, count: usize) {
         if count > 0 {
-            self.metrics.bus_dropped.get_or_create(&[("cause", cause)]).inc_by(count as u64);
+            self.metrics.bus.bus_dropped.get_or_create(&[("cause", cause)]).inc_by(count as u64);
         }
     }
 
@@ -227,14 +237,14 @@ impl Courier {
         if !(self.out.open && self.back.open) || self.lost == Some(false) {
             return;
         }
-        self.metrics.bus_connected.set(1);
+        self.metrics.bus.bus_connected.set(1);
         if self.lost.replace(false).is_some() {
             log::info!(target: "notifications", "event=bus_back");
         }
     }
 
     fn lost(&mut self, error: &BusError) {
-        self.metrics.bus_connected.set(0);
+        self.metrics.bus.bus_connected.set(0);
         if self.lost.replace(true) != Some(true) {
             log::warn!(target: "notifications", "event=bus_lost error={:?} entries of other nodes come later", error.to_string());
         }

@@ -8,14 +8,24 @@ use std::{
     sync::Arc,
 };
 
-use actix::{Actor, Addr, Context, Handler, Message, dev::ToEnvelope, prelude::SendError};
+use actix::{Actor, Addr, Context, Handler, Message, prelude::SendError};
 use arc_swap::ArcSwapOption;
 
-use crate::metrics::Metrics;
+use super::mailbox::{Address, Posted};
+use crate::metrics::{
+    Metrics,
+    mailbox::{Kind, Mailbox},
+};
 
 /// A shared, replaceable address. All senders use the one handle in it, which is what makes a full mailbox visible: actix
 /// grants each clone of an address a free slot of its own.
-pub struct Line<A: Actor>(Arc<ArcSwapOption<Addr<A>>>);
+pub struct Line<A: Actor>(Arc<End<A>>);
+
+struct End<A: Actor> {
+    address: ArcSwapOption<Address<A>>,
+    /// Counted as one, whoever is built at this end.
+    mailbox: Arc<Mailbox>,
+}
 
 impl<A: Actor> Clone for Line<A> {
     fn clone(&self) -> Self {
@@ -25,29 +35,28 @@ impl<A: Actor> Clone for Line<A> {
 
 impl<A: Actor<Context = Context<A>>> Line<A> {
     /// A line with nobody at the other end yet: the pipeline has loops, so some lines exist before their actor.
-    pub fn unconnected() -> Self {
-        Self(Arc::new(ArcSwapOption::empty()))
+    pub fn unconnected(kind: &Arc<Kind>) -> Self {
+        Self(Arc::new(End { address: ArcSwapOption::empty(), mailbox: Mailbox::new(kind.clone()) }))
     }
 
     /// Whether the actor at the other end lives.
     pub fn connected(&self) -> bool {
-        self.0.load().as_ref().is_some_and(|addr| addr.connected())
+        self.0.address.load().as_ref().is_some_and(|address| address.connected())
     }
 
     /// From now on this actor is at the other end.
     pub fn connect(&self, addr: Addr<A>) {
-        self.0.store(Some(Arc::new(addr)));
+        self.0.address.store(Some(Arc::new(Address::new(addr, self.0.mailbox.clone()))));
     }
 
     /// Sends unless the mailbox is full or the actor is dead; the message comes back then.
     pub fn try_send<M>(&self, message: M) -> Result<(), SendError<M>>
     where
-        M: Message<Result: Send> + Send + 'static,
-        A: Handler<M>,
-        A::Context: ToEnvelope<A, M>,
+        M: Message<Result = ()> + Send + 'static,
+        A: Handler<Posted<M>>,
     {
-        match self.0.load().as_ref() {
-            Some(addr) => addr.try_send(message),
+        match self.0.address.load().as_ref() {
+            Some(address) => address.try_send(message),
             None => Err(SendError::Closed(message)),
         }
     }
@@ -55,12 +64,11 @@ impl<A: Actor<Context = Context<A>>> Line<A> {
     /// Sends whatever the mailbox holds: only for senders that are bounded elsewhere. Lost when the actor is dead.
     pub fn send<M>(&self, message: M)
     where
-        M: Message<Result: Send> + Send + 'static,
-        A: Handler<M>,
-        A::Context: ToEnvelope<A, M>,
+        M: Message<Result = ()> + Send + 'static,
+        A: Handler<Posted<M>>,
     {
-        if let Some(addr) = self.0.load().as_ref() {
-            addr.do_send(message);
+        if let Some(address) = self.0.address.load().as_ref() {
+            address.send(message);
         }
     }
 }
@@ -69,7 +77,7 @@ impl<A: Actor<Context = Context<A>>> Line<A> {
 /// only when they are needed: a shared reference count would be touched by every worker for every delivery.
 pub fn guarded<A>(name: &'static str, actor: &mut A, metrics: impl FnOnce(&A) -> &Metrics, handle: impl FnOnce(&mut A)) {
     if catch_unwind(AssertUnwindSafe(|| handle(actor))).is_err() {
-        metrics(actor).actor_panics.get_or_create(&[("actor", name)]).inc();
+        metrics(actor).actors.panics.get_or_create(&[("actor", name)]).inc();
         log::error!(target: "notifications", "actor={name} event=panic a message was given up; the actor goes on");
     }
 }
@@ -82,11 +90,24 @@ pub struct Stop;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{actors::mailbox::measured, config::Config};
+
+    fn metrics() -> Arc<Metrics> {
+        Arc::new(Metrics::new(&Config::defaults().mailbox))
+    }
 
     struct Fragile(Arc<Metrics>);
 
+    measured!(Fragile: Stop);
+
     impl Actor for Fragile {
         type Context = Context<Self>;
+    }
+
+    impl Handler<Stop> for Fragile {
+        type Result = ();
+
+        fn handle(&mut self, _: Stop, _: &mut Self::Context) {}
     }
 
     #[derive(Message)]
@@ -105,20 +126,24 @@ mod tests {
 
     #[actix::test]
     async fn a_panic_in_one_message_costs_that_message_and_not_the_actor() {
-        let metrics = Arc::new(Metrics::new());
+        let metrics = metrics();
         let actor = Fragile(metrics.clone()).start();
         assert_eq!(actor.send(Work(0)).await, Ok(0));
         assert_eq!(actor.send(Work(5)).await, Ok(20));
-        assert_eq!(metrics.actor_panics.get_or_create(&[("actor", "fragile")]).get(), 1);
+        assert_eq!(metrics.actors.panics.get_or_create(&[("actor", "fragile")]).get(), 1);
     }
 
     #[actix::test]
     async fn a_line_reaches_whoever_was_connected_last_and_gives_messages_back_where_nobody_is() {
-        let line: Line<Fragile> = Line::unconnected();
+        let metrics = metrics();
+        let kind = &metrics.actors.relay;
+        let line: Line<Fragile> = Line::unconnected(kind);
         assert!(!line.connected());
-        assert!(matches!(line.try_send(Work(1)), Err(SendError::Closed(Work(1)))));
-        line.clone().connect(Fragile(Arc::new(Metrics::new())).start());
+        assert!(matches!(line.try_send(Stop), Err(SendError::Closed(Stop))));
+        assert_eq!((kind.depth(), kind.refused()), (0, 0));
+        line.clone().connect(Fragile(metrics.clone()).start());
         assert!(line.connected());
-        assert!(line.try_send(Work(1)).is_ok());
+        assert!(line.try_send(Stop).is_ok());
+        assert_eq!((kind.depth(), kind.high_water()), (1, 1));
     }
 }

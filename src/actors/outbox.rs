@@ -11,11 +11,11 @@ use std::{
     task::{Poll, Waker},
 };
 
-use actix::Addr;
 use bytes::Bytes;
 
 use super::{
     link::Sent,
+    mailbox::Address,
     progress::{Next, Progress},
     session::{BodyGone, Room, Session},
     wire::Wire,
@@ -46,7 +46,7 @@ struct Inner {
     body_gone: bool,
     wants_room: bool,
     body: Option<Waker>,
-    session: Option<Addr<Session>>,
+    session: Option<Address<Session>>,
 }
 
 impl Outbox {
@@ -90,16 +90,17 @@ impl Outbox {
     ///
     /// A single frame with nothing before it goes straight to the socket, where the wire leads there. Several go through the queue: the connection's task
     /// sends them in one system call.
-    pub fn live(&self, frames: &[Frame]) -> Next {
+    pub fn live(&self, frames: &[Frame]) -> Live {
         let mut inner = self.lock();
-        if inner.end.is_some() {
-            return Next::Nothing;
+        if inner.end.is_some() || inner.body_gone {
+            return Live::Gone;
         }
         let Inner { queue, progress, taken, .. } = &mut *inner;
         let before = queue.len();
         let next = progress.live(frames, self.capacity.saturating_sub(before), queue);
-        if queue.len() == before {
-            return next;
+        let taken_now = queue.len() - before;
+        if taken_now == 0 {
+            return Live::Offered { taken: 0, next };
         }
         if let (Wire::Direct(link), [frame], 0, 1..) = (&self.wire, frames, before, *taken) {
             let sent = link.send(&frame.chunk);
@@ -108,11 +109,11 @@ impl Outbox {
                 *taken += 1;
             }
             if sent == Sent::Whole {
-                return next;
+                return Live::Offered { taken: taken_now, next };
             }
         }
         inner.wake();
-        next
+        Live::Offered { taken: taken_now, next }
     }
 
     /// Session: what it has read, and the newest entry broadcast since. How many entries were queued comes along.
@@ -140,7 +141,7 @@ impl Outbox {
     }
 
     /// Session: from now on the body's signals go to this actor. False when the body is gone already.
-    pub fn attach(&self, session: Addr<Session>) -> bool {
+    pub fn attach(&self, session: Address<Session>) -> bool {
         let mut inner = self.lock();
         inner.session = Some(session);
         !inner.body_gone
@@ -204,7 +205,7 @@ impl Outbox {
         inner.body_gone = true;
         inner.queue = VecDeque::new();
         if let Some(session) = inner.session.take() {
-            session.do_send(BodyGone);
+            session.send(BodyGone);
         }
     }
 
@@ -214,7 +215,7 @@ impl Outbox {
             && let Some(session) = &inner.session
         {
             inner.wants_room = false;
-            session.do_send(Room);
+            session.send(Room);
         }
     }
 }
@@ -227,6 +228,20 @@ impl Inner {
             waker.wake_by_ref();
         }
     }
+}
+
+/// What became of live frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Live {
+    /// Nobody reads any more.
+    Gone,
+    /// The reader has so many of them; the others it does not see, has already, or reads from the log.
+    Offered {
+        /// How many.
+        taken: usize,
+        /// What must be done.
+        next: Next,
+    },
 }
 
 /// How full an outbox is.
@@ -244,3 +259,43 @@ pub struct Level {
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("stream broken off")]
 pub struct Cut;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::{
+        actors::{
+            link::Link,
+            progress::{Start, View},
+        },
+        notification::position::{Epoch, Tag},
+    };
+
+    fn position(n: u64) -> Position {
+        Position { epoch: Epoch(1), n, tag: Tag(0) }
+    }
+
+    fn frame(n: u64) -> Frame {
+        let bytes = Bytes::from(n.to_string());
+        Frame { position: position(n), owner: None, chunk: bytes.clone(), bytes }
+    }
+
+    #[tokio::test]
+    async fn what_a_live_frame_came_to_is_told_taken_turned_away_and_gone() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let wire = Wire::Alone(Arc::new(Link::new(listener.accept().await.unwrap().0)));
+        let start = Start { passed: 0, id: position(0), replay: false };
+        let outbox = Outbox::new(2, wire, Progress::new(start, View::All));
+        assert_eq!(outbox.live(&[frame(1)]), Live::Offered { taken: 1, next: Next::Nothing });
+        assert_eq!(outbox.live(&[frame(1)]), Live::Offered { taken: 0, next: Next::Nothing }, "it has that one");
+        assert_eq!(outbox.live(&[frame(2), frame(3)]), Live::Offered { taken: 1, next: Next::AwaitRoom });
+        assert_eq!(outbox.live(&[frame(4)]), Live::Offered { taken: 0, next: Next::Nothing }, "it reads the log");
+        outbox.body_gone();
+        assert_eq!(outbox.live(&[frame(5)]), Live::Gone);
+    }
+}

@@ -1,10 +1,8 @@
 //! Who is connected: counts, limits and the sessions' addresses. Held by the session supervisor only.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Instant};
 
-use actix::Addr;
-
-use super::{outbox::Outbox, session::Session};
+use super::{mailbox::Address, outbox::Outbox, session::Session};
 
 /// Names one session for the life of the process; never used again, so a late goodbye cannot remove a successor.
 pub type SessionId = u64;
@@ -22,10 +20,12 @@ pub enum Full {
 pub struct Member {
     /// Whose it is.
     pub user: Arc<str>,
+    /// When it was opened.
+    pub since: Instant,
     /// Which worker thread it runs on.
     pub worker: usize,
     /// The session.
-    pub session: Addr<Session>,
+    pub session: Address<Session>,
     /// What its response body takes from.
     pub outbox: Arc<Outbox>,
 }
@@ -64,16 +64,16 @@ impl Registry {
         self.members.insert(id, member);
     }
 
-    /// Forgets a session; false when it was forgotten before.
-    pub fn remove(&mut self, id: SessionId) -> bool {
-        let Some(member) = self.members.remove(&id) else { return false };
+    /// Forgets a session; none when it was forgotten before.
+    pub fn remove(&mut self, id: SessionId) -> Option<Member> {
+        let member = self.members.remove(&id)?;
         if let Some(open) = self.per_user.get_mut(&member.user) {
             *open -= 1;
             if *open == 0 {
                 self.per_user.remove(&member.user);
             }
         }
-        true
+        Some(member)
     }
 
     /// Sessions whose actor is dead although nobody said goodbye for it.

@@ -7,13 +7,14 @@
 //! * when it dies: the session supervisor builds it again on its thread and lets its sessions join
 //! * runs on: its worker thread
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Instant};
 
-use actix::{Actor, ActorContext, Addr, Context, Handler, Message};
+use actix::{Actor, ActorContext, Context, Handler, Message};
 
 use super::{
     line::{Stop, guarded},
-    outbox::Outbox,
+    mailbox::{Address, measured},
+    outbox::{Live, Outbox},
     progress::Next,
     registry::SessionId,
     session::{Behind, Nudge, Session},
@@ -23,7 +24,12 @@ use crate::{metrics::Metrics, notification::frame::Frame};
 /// Frames that were just committed, ascending.
 #[derive(Clone, Message)]
 #[rtype(result = "()")]
-pub struct Deliver(pub Arc<[Frame]>);
+pub struct Deliver {
+    /// The frames.
+    pub frames: Arc<[Frame]>,
+    /// When they were encoded.
+    pub since: Instant,
+}
 
 /// From now on this session gets what is broadcast. Answered with a `Nudge`, behind which nothing can be missed unnoticed.
 #[derive(Message)]
@@ -32,7 +38,7 @@ pub struct Join {
     /// Its name.
     pub id: SessionId,
     /// Where it is.
-    pub session: Addr<Session>,
+    pub session: Address<Session>,
     /// What its response body takes from.
     pub outbox: Arc<Outbox>,
 }
@@ -47,7 +53,7 @@ pub struct Leave {
 
 /// The actor.
 pub struct Relay {
-    members: HashMap<SessionId, (Addr<Session>, Arc<Outbox>)>,
+    members: HashMap<SessionId, (Address<Session>, Arc<Outbox>)>,
     metrics: Arc<Metrics>,
 }
 
@@ -59,6 +65,8 @@ impl Relay {
     }
 }
 
+measured!(Relay: Join, Leave, Deliver, Stop);
+
 impl Actor for Relay {
     type Context = Context<Self>;
 }
@@ -67,7 +75,7 @@ impl Handler<Join> for Relay {
     type Result = ();
 
     fn handle(&mut self, Join { id, session, outbox }: Join, _: &mut Self::Context) {
-        session.do_send(Nudge);
+        session.send(Nudge);
         self.members.insert(id, (session, outbox));
     }
 }
@@ -83,8 +91,9 @@ impl Handler<Leave> for Relay {
 impl Handler<Deliver> for Relay {
     type Result = ();
 
-    fn handle(&mut self, Deliver(frames): Deliver, _: &mut Self::Context) {
+    fn handle(&mut self, Deliver { frames, since }: Deliver, _: &mut Self::Context) {
         guarded("relay", self, |relay| &relay.metrics, |relay| relay.deliver(&frames));
+        self.metrics.streams.broadcast_duration.observe(since.elapsed());
     }
 }
 
@@ -100,17 +109,31 @@ impl Relay {
     fn deliver(&mut self, frames: &[Frame]) {
         // A copy for this thread: its reference count is then touched by no other core.
         let frames: Vec<Frame> = frames.iter().map(Frame::copied).collect();
+        // Counted here and told once: all threads share the counters.
+        let (mut delivered, mut full, mut gone) = (0, 0, 0);
         for (session, outbox) in self.members.values() {
-            match outbox.live(&frames) {
+            let Live::Offered { taken, next } = outbox.live(&frames) else {
+                gone += 1;
+                continue;
+            };
+            delivered += taken as u64;
+            match next {
                 Next::Nothing => {}
                 next => {
-                    if next == Next::AwaitRoom {
-                        self.metrics.queue_overflows.inc();
-                    }
+                    full += u64::from(next == Next::AwaitRoom);
                     // At most one is under way for each session: from here on its reader takes no live frame until it has caught up.
-                    session.do_send(Behind(next));
+                    session.send(Behind(next));
                 }
             }
+        }
+        let streams = &self.metrics.streams;
+        streams.deliveries.delivered.inc_by(delivered);
+        if full > 0 {
+            streams.deliveries.queue_full.inc_by(full);
+            streams.queue_overflows.inc_by(full);
+        }
+        if gone > 0 {
+            streams.deliveries.gone.inc_by(gone);
         }
     }
 }

@@ -20,6 +20,7 @@ use tokio::sync::oneshot;
 use super::{
     archivist::{Archivist, ReleaseOverdue, Settle},
     line::{Line, Stop},
+    mailbox::measured,
 };
 use crate::{
     config,
@@ -37,6 +38,8 @@ use crate::{
 const RELEASE_AT_ONCE: usize = 500;
 /// The first wait between two tries of a failing provider; it doubles up to [`MAX_BACKOFF`].
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
+/// How often open screenings are counted and lists asked for their age.
+const COUNT_EVERY: Duration = Duration::from_secs(2);
 /// The longest wait between two tries.
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
 
@@ -59,6 +62,7 @@ pub struct Screener {
     look_again: bool,
     releasing: bool,
     reloading: bool,
+    counting: bool,
     last_reload: Instant,
 }
 
@@ -74,6 +78,7 @@ impl Screener {
         ctx: &mut Context<Self>,
     ) -> Self {
         ctx.set_mailbox_capacity(capacity);
+        metrics.screening.begin(provider.provider());
         Self {
             provider,
             config,
@@ -86,10 +91,13 @@ impl Screener {
             look_again: false,
             releasing: false,
             reloading: false,
+            counting: false,
             last_reload: Instant::now(),
         }
     }
 }
+
+measured!(Screener: Wake, Stop);
 
 impl Actor for Screener {
     type Context = Context<Self>;
@@ -102,6 +110,8 @@ impl Actor for Screener {
             screener.reload(ctx);
         });
         self.look(ctx);
+        self.count(ctx);
+        ctx.run_interval(COUNT_EVERY, |screener, ctx| screener.count(ctx));
     }
 }
 
@@ -163,15 +173,15 @@ impl Screener {
     fn begin(&mut self, open: OpenScreening, ctx: &mut Context<Self>) {
         self.under_way += 1;
         let (provider, config, archivist) = (self.provider.clone(), self.config.clone(), self.archivist.clone());
+        let (metrics, begun) = (self.metrics.clone(), Instant::now());
         let case = async move {
-            let results = screen(&*provider, &open, &config).await;
-            let status = results.status;
+            let results = screen(&*provider, &open, &config, &metrics).await;
+            let (status, severity, after) = (results.status.label(), results.overall_severity.label(), begun.elapsed());
             settle(&archivist, &open, clean(&results)).await;
-            status
+            metrics.screening.settled(provider.provider(), status, severity, after);
         };
-        ctx.spawn(case.into_actor(self).map(|status, screener, ctx| {
+        ctx.spawn(case.into_actor(self).map(|(), screener, ctx| {
             screener.under_way -= 1;
-            screener.metrics.screenings.get_or_create(&[("status", status.label())]).inc();
             if screener.look_again {
                 screener.look(ctx);
             }
@@ -200,6 +210,24 @@ impl Screener {
         }));
     }
 
+    /// Tells how much is open and how old the lists are: a scrape must not ask the store.
+    fn count(&mut self, ctx: &mut Context<Self>) {
+        self.metrics.screening.list_ages(self.provider.list_ages());
+        if self.counting {
+            return;
+        }
+        self.counting = true;
+        let backlog = self.store.backlog().into_actor(self);
+        ctx.spawn(backlog.map(|backlog, screener, _| {
+            screener.counting = false;
+            // Where the store does not answer the last figures stay; that it does not is told elsewhere.
+            let Ok(backlog) = backlog else { return };
+            let age = backlog.oldest.map(|oldest| (chrono::Utc::now() - oldest).to_std().unwrap_or_default());
+            screener.metrics.screening.pending.set(i64::try_from(backlog.count).unwrap_or(i64::MAX));
+            screener.metrics.screening.oldest_pending(age);
+        }));
+    }
+
     /// Lets the provider look whether its lists have changed; file reading stays off this thread.
     fn reload(&mut self, ctx: &mut Context<Self>) {
         if self.reloading || self.last_reload.elapsed() < self.config.reload_interval {
@@ -217,7 +245,12 @@ impl Screener {
 
 /// Asks the provider until it answers or `screening.give_up_after` has passed since the event came; at least once, so that
 /// what was left open by a long outage is still screened.
-async fn screen(provider: &dyn screening::Screener, open: &OpenScreening, config: &config::Screening) -> ScreeningResults {
+async fn screen(
+    provider: &dyn screening::Screener,
+    open: &OpenScreening,
+    config: &config::Screening,
+    metrics: &Metrics,
+) -> ScreeningResults {
     let started = chrono::Utc::now();
     let mut backoff = FIRST_BACKOFF;
     loop {
@@ -232,6 +265,7 @@ async fn screen(provider: &dyn screening::Screener, open: &OpenScreening, config
                 ScreenError::TimedOut
             }
         };
+        metrics.screening.failures.get_or_create(&[("outcome", error.label())]).inc();
         let now = chrono::Utc::now();
         let left = config.give_up_after.saturating_sub((now - open.received_at).to_std().unwrap_or_default());
         log::warn!(target: "notifications", "event=screening_failed notification={} provider={} error={:?}", open.id, provider.provider(), error.to_string());

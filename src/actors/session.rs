@@ -19,6 +19,7 @@ use bytes::Bytes;
 
 use super::{
     line::{Line, Stop},
+    mailbox::{Address, measured},
     outbox::{End, Outbox},
     progress::Next,
     recent::Recent,
@@ -30,7 +31,7 @@ use super::{
 };
 use crate::{
     config,
-    metrics::Metrics,
+    metrics::{Metrics, mailbox::Mailbox},
     notification::{
         Timestamp,
         frame::{self, Frame},
@@ -107,6 +108,8 @@ type Ending = fn(&mut Session);
 pub struct Session {
     around: Arc<Surroundings>,
     opening: Opening,
+    /// Counts what comes; in each address of ours.
+    mailbox: Arc<Mailbox>,
     watch: Watch,
     /// The relay and the response body hold it too.
     outbox: Arc<Outbox>,
@@ -114,6 +117,7 @@ pub struct Session {
     relay: Line<Relay>,
     /// The registry counts us until we say `Gone`.
     supervisor: Line<SessionSupervisor>,
+    opened: Instant,
     first_tick: Instant,
     next_heartbeat: Instant,
     ending: Option<&'static str>,
@@ -124,6 +128,7 @@ impl Session {
     pub fn new(
         around: Arc<Surroundings>,
         opening: Opening,
+        mailbox: Arc<Mailbox>,
         outbox: Arc<Outbox>,
         relay: Line<Relay>,
         supervisor: Line<SessionSupervisor>,
@@ -136,20 +141,23 @@ impl Session {
         let beats = around.stream.heartbeat_interval.div_duration_f64(tick).round() as u32;
         let next_heartbeat = first_tick + tick * fastrand::u32(0..beats.max(1));
         let watch = Watch::new(now);
-        Self { around, opening, watch, outbox, relay, supervisor, first_tick, next_heartbeat, ending: None }
+        Self { around, opening, mailbox, watch, outbox, relay, supervisor, opened: now, first_tick, next_heartbeat, ending: None }
     }
 }
+
+measured!(Session: Behind, Nudge, Room, Goodbye, Dismiss, Stop, BodyGone);
 
 impl Actor for Session {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        if !self.outbox.attach(ctx.address()) {
+        let address = Address::new(ctx.address(), self.mailbox.clone());
+        if !self.outbox.attach(address.clone()) {
             return self.stop("client_closed", ctx);
         }
         self.outbox.tell(|id| self.greeting(id));
         // The relay answers with a nudge once live frames reach us: from then on nothing can be missed unnoticed.
-        self.relay.send(Join { id: self.opening.id, session: ctx.address(), outbox: self.outbox.clone() });
+        self.relay.send(Join { id: self.opening.id, session: address, outbox: self.outbox.clone() });
         ctx.run_interval_at(self.first_tick.into(), tick(&self.around.stream), |session, ctx| session.tick(Instant::now(), ctx));
         if let Some((after, end)) = self.end() {
             ctx.run_later(after, move |session, _| end(session));
@@ -235,6 +243,9 @@ impl Session {
             match next {
                 Next::Nothing | Next::CaughtUp(None) => return,
                 Next::CaughtUp(Some(replayed)) => {
+                    let streams = &self.around.metrics.streams;
+                    streams.replay_entries.observe_number(replayed);
+                    streams.replay_duration.observe(self.opened.elapsed());
                     return self.tell(WireMessage::CaughtUp { timestamp: now_text(), replayed });
                 }
                 Next::AwaitRoom => return self.outbox.ask_for_room(),
@@ -244,7 +255,7 @@ impl Session {
                     next = self.outbox.proceed(self.around.recent.newest().n);
                 }
                 Next::Read { after, limit } => {
-                    self.around.metrics.catch_ups.inc();
+                    self.around.metrics.streams.catch_ups.inc();
                     let Some(frames) = self.around.recent.after(after, limit) else {
                         return self.read_store(after, limit, ctx);
                     };
@@ -256,7 +267,7 @@ impl Session {
 
     fn chunk(&mut self, frames: &[Frame]) -> Next {
         let (next, replayed) = self.outbox.chunk(frames, self.around.recent.newest().n);
-        self.around.metrics.replayed_entries.inc_by(replayed as u64);
+        self.around.metrics.streams.replayed_entries.inc_by(replayed as u64);
         next
     }
 
@@ -309,6 +320,7 @@ impl Session {
         let stream = &self.around.stream;
         if now + tick(stream) / 2 >= self.next_heartbeat && !self.outbox.level().full {
             self.next_heartbeat = now + stream.heartbeat_interval;
+            self.around.metrics.streams.heartbeats.inc();
             self.tell(WireMessage::Heartbeat { timestamp: now_text() });
         }
     }

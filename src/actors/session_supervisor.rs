@@ -21,7 +21,9 @@ use actix::{
 use tokio::sync::{oneshot, watch};
 
 use super::{
+    left::Left,
     line::{Line, Stop, guarded},
+    mailbox::{Address, measured},
     outbox::Outbox,
     registry::{Full, Member, Registry, SessionId},
     relay::{Join, Relay},
@@ -29,7 +31,12 @@ use super::{
     session::{Dismiss, Goodbye, Opening, Session, Surroundings},
     users::UserList,
 };
-use crate::{error::Refusal, metrics::Metrics, notification::message::EndReason, store::StoreError};
+use crate::{
+    error::Refusal,
+    metrics::{Metrics, mailbox::Mailbox},
+    notification::message::EndReason,
+    store::StoreError,
+};
 
 /// How often it looks whether one of its wards has died.
 const LOOK: Duration = Duration::from_millis(100);
@@ -54,6 +61,8 @@ pub struct Connect {
     pub user: Arc<str>,
     /// The user as shown to the client.
     pub clean_user: String,
+    /// Whether its reader gave a last id.
+    pub has_last_id: bool,
     /// What its reader must be told first, when its last id was not honoured.
     pub gap: Option<Gap>,
     /// When what lets it in is no longer good.
@@ -131,6 +140,8 @@ pub struct Charge {
 pub struct SessionSupervisor {
     charge: Arc<Charge>,
     session_mailbox: usize,
+    /// Users whose streams have ended.
+    left: Left,
     /// Whether the store is asked for users right now.
     looking: bool,
     /// Whether it did not answer the last time.
@@ -146,7 +157,15 @@ impl SessionSupervisor {
     /// session `session_mailbox` (`mailbox.session`).
     pub fn create(capacity: usize, session_mailbox: usize, charge: Arc<Charge>, ctx: &mut Context<Self>) -> Self {
         ctx.set_mailbox_capacity(capacity);
-        Self { charge, session_mailbox, looking: false, blind: false, looked_through: None, waiting: Vec::new() }
+        Self {
+            charge,
+            session_mailbox,
+            left: Left::default(),
+            looking: false,
+            blind: false,
+            looked_through: None,
+            waiting: Vec::new(),
+        }
     }
 
     fn registry(&self) -> MutexGuard<'_, Registry> {
@@ -157,6 +176,8 @@ impl SessionSupervisor {
         &self.charge.around.metrics
     }
 }
+
+measured!(SessionSupervisor: Connect, LookAtUsers, Gone, Guard, SayGoodbye, CutOff, Stop);
 
 impl Actor for SessionSupervisor {
     type Context = Context<Self>;
@@ -211,7 +232,7 @@ impl Handler<SayGoodbye> for SessionSupervisor {
         let retry = self.charge.around.stream.retry;
         for (_, member) in self.registry().members() {
             // Spread over one to three times the usual wait, so that they do not all come back at once.
-            member.session.do_send(Goodbye { retry: retry.mul_f64(1.0 + 2.0 * fastrand::f64()) });
+            member.session.send(Goodbye { retry: retry.mul_f64(1.0 + 2.0 * fastrand::f64()) });
         }
     }
 }
@@ -220,7 +241,7 @@ impl Handler<CutOff> for SessionSupervisor {
     type Result = ();
 
     fn handle(&mut self, _: CutOff, _: &mut Self::Context) {
-        self.registry().members().for_each(|(_, member)| member.session.do_send(Stop));
+        self.registry().members().for_each(|(_, member)| member.session.send(Stop));
     }
 }
 
@@ -234,29 +255,39 @@ impl Handler<Stop> for SessionSupervisor {
 
 impl SessionSupervisor {
     fn connect(&mut self, connect: Connect) {
-        let Connect { user, clean_user, gap, until, outbox, worker, reply } = connect;
+        let Connect { user, clean_user, has_last_id, gap, until, outbox, worker, reply } = connect;
         let id = match self.admit(&user) {
             Ok(id) => id,
             Err((cause, refusal)) => {
-                self.metrics().connections_refused.get_or_create(&[("cause", cause)]).inc();
+                self.metrics().streams.connections_refused.get_or_create(&[("cause", cause)]).inc();
                 return drop(reply.send(Err(refusal)));
             }
+        };
+        let came_back = match (has_last_id, gap) {
+            (true, None) => Some("honoured"),
+            (true, Some(_)) => Some("gap"),
+            (false, _) => self.left.has(&user, Instant::now()).then_some("none"),
         };
         let around = self.charge.around.clone();
         let opening = Opening { id, user: user.clone(), clean_user, gap, until };
         let (relay, supervisor, capacity) = (worker.relay.clone(), self.charge.line.clone(), self.session_mailbox);
-        let queue = outbox.clone();
+        let (queue, mailbox) = (outbox.clone(), Mailbox::new(self.metrics().actors.session.clone()));
+        let measured = mailbox.clone();
         let session = Session::start_in_arbiter(&worker.arbiter, move |ctx| {
             ctx.set_mailbox_capacity(capacity);
-            Session::new(around, opening, queue, relay, supervisor)
+            Session::new(around, opening, measured, queue, relay, supervisor)
         });
+        let session = Address::new(session, mailbox);
         let open = {
             let mut registry = self.registry();
-            registry.add(id, Member { user, worker: worker.index, session, outbox });
+            registry.add(id, Member { user, since: Instant::now(), worker: worker.index, session, outbox });
             registry.len()
         };
         self.count(open);
-        self.metrics().connections_opened.inc();
+        self.metrics().streams.connections_opened.inc();
+        if let Some(label) = came_back {
+            self.metrics().streams.reconnections.get_or_create(&[("last_id", label)]).inc();
+        }
         log::info!(target: "sse", "New SSE connection established. Active connections: {open}");
         let _ = reply.send(Ok(()));
     }
@@ -289,21 +320,22 @@ impl SessionSupervisor {
         })
     }
 
-    fn forget(&self, id: SessionId, cause: &'static str) {
-        let open = {
+    fn forget(&mut self, id: SessionId, cause: &'static str) {
+        let (member, open) = {
             let mut registry = self.registry();
-            if !registry.remove(id) {
-                return;
-            }
-            registry.len()
+            let Some(member) = registry.remove(id) else { return };
+            (member, registry.len())
         };
+        let now = Instant::now();
+        self.metrics().streams.connection_duration.observe(now.duration_since(member.since));
+        self.left.note(member.user, now);
         self.count(open);
-        self.metrics().connections_closed.get_or_create(&[("cause", cause)]).inc();
+        self.metrics().streams.connections_closed.get_or_create(&[("cause", cause)]).inc();
         log::info!(target: "sse", "SSE connection closed. Active connections: {open} cause={cause}");
     }
 
     fn count(&self, open: usize) {
-        self.metrics().connections.set(open as i64);
+        self.metrics().streams.connections.set(open as i64);
         self.charge.open.send_replace(open);
     }
 
@@ -347,7 +379,7 @@ impl SessionSupervisor {
             return;
         }
         for (_, member) in self.registry().members().filter(|(_, member)| users.lacks(&member.user)) {
-            member.session.do_send(Dismiss(EndReason::UserRemoved));
+            member.session.send(Dismiss(EndReason::UserRemoved));
         }
     }
 
@@ -367,7 +399,7 @@ impl SessionSupervisor {
         let wards = self.charge.wards.lock().unwrap_or_else(PoisonError::into_inner);
         for ward in wards.iter().filter(|ward| !(ward.alive)()) {
             (ward.rebuild)();
-            self.metrics().actor_restarts.get_or_create(&[("actor", ward.name)]).inc();
+            self.metrics().actors.restarts.get_or_create(&[("actor", ward.name)]).inc();
             log::error!(target: "notifications", "actor={} event=rebuilt it had died", ward.name);
         }
     }

@@ -16,6 +16,7 @@ use super::{
     archivist::{Archivist, Keep, KeepAgain},
     intake::{Intake, Verdict},
     line::{Line, Stop, guarded},
+    mailbox::measured,
 };
 use crate::{
     metrics::Metrics,
@@ -85,6 +86,8 @@ impl WebhookHandler {
     }
 }
 
+measured!(WebhookHandler: Webhook, Retry, Stop);
+
 impl Actor for WebhookHandler {
     type Context = Context<Self>;
 }
@@ -117,18 +120,21 @@ impl WebhookHandler {
     fn take_in(&self, webhook: Webhook) {
         let Webhook { body, headers, received_at, permit, reply } = webhook;
         let prepared = self.intake.prepare(body, &headers, received_at);
-        self.metrics.dropped_keys.inc_by(prepared.dropped_keys);
-        self.metrics.dead_letters.inc_by(prepared.receive.dead_letters.len() as u64);
+        self.metrics.webhooks.dropped_keys.inc_by(prepared.dropped_keys);
+        self.metrics.webhooks.dead_letters.inc_by(prepared.receive.dead_letters.len() as u64);
         if prepared.receive.notifications.is_empty() && prepared.receive.dead_letters.is_empty() {
             // A test ping or an empty batch: there is nothing that could be lost.
             return drop(reply.send(Ok(Answer { verdict: prepared.verdict, kept: Vec::new() })));
         }
-        self.metrics.unrouted.inc_by(prepared.receive.notifications.iter().filter(|one| one.owner.is_none()).count() as u64);
+        self.metrics
+            .webhooks
+            .unrouted
+            .inc_by(prepared.receive.notifications.iter().filter(|one| one.owner.is_none()).count() as u64);
         let (metrics, verdict) = (self.metrics.clone(), prepared.verdict);
         let tell = Box::new(move |kept: Result<Vec<Kept>, StoreError>| {
             drop(permit);
             if let Ok(kept) = &kept {
-                metrics.duplicates.inc_by(kept.iter().filter(|kept| kept.duplicate).count() as u64);
+                metrics.webhooks.duplicates.inc_by(kept.iter().filter(|kept| kept.duplicate).count() as u64);
             }
             // Who has hung up meanwhile is not told; it will ask again and find a duplicate.
             let _ = reply.send(kept.map(|kept| Answer { verdict, kept }));
@@ -153,8 +159,8 @@ impl WebhookHandler {
         if !prepared.is_usable() {
             return drop(reply.send(Ok(Some(Answer { verdict: prepared.verdict, kept: Vec::new() }))));
         }
-        self.metrics.dropped_keys.inc_by(prepared.dropped_keys);
-        self.metrics.dead_letters.inc_by(prepared.receive.dead_letters.len() as u64);
+        self.metrics.webhooks.dropped_keys.inc_by(prepared.dropped_keys);
+        self.metrics.webhooks.dead_letters.inc_by(prepared.receive.dead_letters.len() as u64);
         let verdict = prepared.verdict;
         let tell = Box::new(move |kept: Result<Option<Vec<Kept>>, StoreError>| {
             drop(permit);

@@ -5,11 +5,15 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use actix_web::{HttpResponse, http::StatusCode, web};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{StatusCode, header},
+    web,
+};
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
-use super::answer::json;
+use super::{actors::ActorKind, answer::json};
 use crate::{actors::archivist::StoreHealth, metrics::Metrics};
 
 /// What readiness is made of.
@@ -28,16 +32,6 @@ pub struct Readiness {
     pub actors: Vec<ActorKind>,
 }
 
-/// One kind of actor, as an operator sees it.
-pub struct ActorKind {
-    /// Its name, that of its mailbox key.
-    pub name: &'static str,
-    /// What its mailbox is configured to hold.
-    pub mailbox: usize,
-    /// How many of them live.
-    pub living: Box<dyn Fn() -> usize + Send + Sync>,
-}
-
 #[derive(Serialize)]
 struct Health {
     status: &'static str,
@@ -45,26 +39,6 @@ struct Health {
     reasons: Vec<&'static str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<&'static str>,
-}
-
-#[derive(Serialize)]
-struct ActorState {
-    actor: &'static str,
-    mailbox: usize,
-    living: usize,
-    restarts: u64,
-}
-
-/// Each kind of actor: what its mailbox holds, how many live, how often one was rebuilt.
-pub async fn actors(readiness: web::Data<Readiness>) -> HttpResponse {
-    let state = |kind: &ActorKind| ActorState {
-        actor: kind.name,
-        mailbox: kind.mailbox,
-        living: (kind.living)(),
-        restarts: readiness.metrics.actor_restarts.get(&[("actor", kind.name)]).map_or(0, |count| count.get()),
-    };
-    let states: Vec<ActorState> = readiness.actors.iter().map(state).collect();
-    json(StatusCode::OK, &serde_json::json!({ "actors": states }))
 }
 
 /// Alive: the process answers.
@@ -82,7 +56,7 @@ pub async fn readyz(readiness: web::Data<Readiness>) -> HttpResponse {
     if !readiness.store.load(Ordering::Relaxed) {
         reasons.push("store_failing");
     }
-    let bus_lost = readiness.has_bus && readiness.metrics.bus_connected.get() == 0;
+    let bus_lost = readiness.has_bus && readiness.metrics.bus.bus_connected.get() == 0;
     let warnings = if bus_lost { vec!["bus_lost"] } else { Vec::new() };
     if reasons.is_empty() {
         json(StatusCode::OK, &Health { status: "ready", reasons, warnings })
@@ -91,12 +65,18 @@ pub async fn readyz(readiness: web::Data<Readiness>) -> HttpResponse {
     }
 }
 
-/// Everything that is counted, OpenMetrics text.
-pub async fn metrics(readiness: web::Data<Readiness>) -> HttpResponse {
+/// Everything that is counted: OpenMetrics text, or the older form for who asks for text and not for it.
+pub async fn metrics(request: HttpRequest, readiness: web::Data<Readiness>) -> HttpResponse {
     let (places, free) = &readiness.webhooks;
     let in_flight = places.saturating_sub(free.available_permits());
-    readiness.metrics.webhooks_in_flight.set(i64::try_from(in_flight).unwrap_or(i64::MAX));
+    readiness.metrics.webhooks.webhooks_in_flight.set(i64::try_from(in_flight).unwrap_or(i64::MAX));
+    let accepted = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    if accepted.contains("text/plain") && !accepted.contains("application/openmetrics-text") {
+        return HttpResponse::Ok()
+            .content_type("text/plain; version=0.0.4; charset=utf-8")
+            .body(readiness.metrics.to_prometheus());
+    }
     HttpResponse::Ok()
         .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
-        .body(readiness.metrics.to_text())
+        .body(readiness.metrics.to_openmetrics())
 }

@@ -3,6 +3,7 @@
 //! Two audiences, up to three listeners: people and providers on the public one (the webhook moves to its own where
 //! `ingest.bind` is set), operators on the admin one.
 
+pub mod actors;
 pub mod admin;
 pub mod admin_guard;
 pub mod answer;
@@ -70,7 +71,7 @@ pub fn admin(app: &mut web::ServiceConfig) {
     app.service(only(Method::GET, "/healthz", web::get().to(admin::healthz)))
         .service(only(Method::GET, "/readyz", web::get().to(admin::readyz)))
         .service(only(Method::GET, "/metrics", web::get().to(admin::metrics)))
-        .service(only(Method::GET, "/actors", web::get().to(admin::actors)))
+        .service(only(Method::GET, "/actors", web::get().to(actors::page)))
         .service(each(
             DEAD_LETTERS,
             vec![(Method::GET, web::get().to(dead_letters::list)), (Method::DELETE, web::delete().to(dead_letters::drop_all))],

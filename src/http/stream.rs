@@ -14,7 +14,10 @@ use super::{
     caller::{Caller, query},
     connection,
     limits::{Limit, Limits},
-    openapi::answers::{Anywhere, Later, Reader, Refused},
+    openapi::{
+        answers::{Anywhere, Later, Reader, Refused},
+        objects::StreamEvent,
+    },
 };
 use crate::{
     actors::{
@@ -60,7 +63,7 @@ pub struct Streams {
         ("lastEventId" = Option<String>, Query, description = "The same, as some polyfills spell it."),
     ),
     responses(
-        (status = 200, description = "The stream", content_type = "text/event-stream", body = String, headers(
+        (status = 200, description = "The stream, event by event", content_type = "text/event-stream", body = StreamEvent, headers(
             ("X-Accel-Buffering" = String, description = "`no`: proxies must not hold anything back"),
         )),
         Refused,
@@ -88,9 +91,10 @@ pub async fn open(
     let (reply, opened) = oneshot::channel();
     let clean_user = sanitize::text(&caller.user).into_owned();
     let until = caller.until;
-    let connect = Connect { user: caller.user, clean_user, gap, until, outbox, worker: worker.0.clone(), reply };
+    let has_last_id = last_id.is_some();
+    let connect = Connect { user: caller.user, clean_user, has_last_id, gap, until, outbox, worker: worker.0.clone(), reply };
     streams.supervisor.try_send(connect).map_err(|_| {
-        around.metrics.connections_refused.get_or_create(&[("cause", "busy")]).inc();
+        around.metrics.streams.connections_refused.get_or_create(&[("cause", "busy")]).inc();
         busy()
     })?;
     opened.await.map_err(|_| busy())?.inspect_err(|refusal| {

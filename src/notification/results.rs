@@ -21,6 +21,19 @@ pub enum Severity {
     Pending,
 }
 
+impl Severity {
+    /// As on the wire.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Ok => "OK",
+            Self::Unknown => "UNKNOWN",
+            Self::Warning => "WARNING",
+            Self::Critical => "CRITICAL",
+            Self::Pending => "PENDING",
+        }
+    }
+}
+
 /// Where a screening stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

@@ -50,6 +50,8 @@ pub struct ListScreener {
 struct Loaded {
     index: Index,
     lists: Vec<ListInfo>,
+    /// Since when each of them is current.
+    current_at: Vec<SystemTime>,
     /// The age of the oldest list counts from here; `None`: there is no list.
     oldest: Option<SystemTime>,
     is_complete: bool,
@@ -144,6 +146,12 @@ impl Screener for ListScreener {
         async move { Ok(loaded.load().screen(&subject, max_list_age, SystemTime::now())) }.boxed()
     }
 
+    fn list_ages(&self) -> Vec<(String, Duration)> {
+        let (loaded, now) = (self.loaded.load(), SystemTime::now());
+        let age = |since: &SystemTime| now.duration_since(*since).unwrap_or_default();
+        loaded.lists.iter().map(|list| list.id.clone()).zip(loaded.current_at.iter().map(age)).collect()
+    }
+
     fn reload_if_changed(&self) -> bool {
         Self::reload_if_changed(self)
     }
@@ -155,6 +163,7 @@ impl Loaded {
         Self {
             index: Index::of(contents.iter().map(|content| (content.info.id.clone(), content.rows.clone())).collect()),
             lists: contents.iter().map(|content| content.info.clone()).collect(),
+            current_at: contents.iter().map(|content| content.current_at).collect(),
             oldest: contents.iter().map(|content| content.current_at).min(),
             is_complete: contents.len() == sources.len(),
             is_faulty: contents.iter().any(|content| content.faulty > 0),

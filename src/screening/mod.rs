@@ -32,6 +32,11 @@ pub trait Screener: Send + Sync + 'static {
         Duration::from_secs(10)
     }
 
+    /// How long ago each of its lists was current last, by its id.
+    fn list_ages(&self) -> Vec<(String, Duration)> {
+        Vec::new()
+    }
+
     /// Reads again what the provider keeps in memory, where its source has changed; true: it had. Called each
     /// `screening.reload_interval`, off the threads that serve sockets, because it blocks on files.
     fn reload_if_changed(&self) -> bool {
@@ -56,6 +61,16 @@ pub enum ScreenError {
     /// No answer in time; worth trying again.
     #[error("no answer in time")]
     TimedOut,
+}
+
+impl ScreenError {
+    /// As it is counted.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Failed(_) => "failed",
+            Self::TimedOut => "timed_out",
+        }
+    }
 }
 
 #[cfg(test)]

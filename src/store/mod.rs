@@ -244,6 +244,15 @@ pub struct OpenScreening {
     pub subject: Subject,
 }
 
+/// Screenings that are not settled, taken or not.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// How many.
+    pub count: u64,
+    /// When the one that was opened first was received.
+    pub oldest: Option<Timestamp>,
+}
+
 /// Which notifications a history page shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HistoryQuery {
@@ -372,6 +381,9 @@ pub trait Store: Send + Sync + 'static {
     /// claimant's while it lives. It is dead when it has not asked for `cluster.take_over_after`, in a store that one process has to
     /// itself as soon as another asks.
     fn take_screenings(&self, claimant: Claimant, limit: usize) -> BoxFuture<'static, Result<Vec<OpenScreening>, StoreError>>;
+
+    /// How many screenings are not settled, of all nodes.
+    fn backlog(&self) -> BoxFuture<'static, Result<Backlog, StoreError>>;
 
     /// Every user.
     fn users(&self) -> BoxFuture<'static, Result<Users, StoreError>>;

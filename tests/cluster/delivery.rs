@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::{
     stage::{NEVER, SOON, Stage, all_see_each_once_in_one_order, markers},
-    support::{Hub, Next, Reader, USER, event},
+    support::{Hub, Next, Reader, USER, event, wait_for},
 };
 
 fn post_many(node: &Hub, prefix: &str, count: usize) -> Vec<String> {
@@ -26,6 +26,10 @@ fn what_is_posted_on_all_nodes_at_once_reaches_the_readers_of_each_once_and_in_o
         senders.map(|sender| sender.join().expect("all is kept")).concat()
     });
     all_see_each_once_in_one_order(&mut readers, posted);
+    for node in &nodes {
+        wait_for("a lag of the bus", || (node.metric("lookout_bus_lag_seconds_count") >= 1.0).then_some(()));
+        assert!(node.metric("lookout_bus_lag_seconds_sum") > 0.0);
+    }
     // Nothing is left over: what comes next is what is posted next.
     let last = post_many(&nodes[1], "last", 1);
     all_see_each_once_in_one_order(&mut readers, last);

@@ -6,8 +6,17 @@ use lookout::{config::Config, http};
 use toml::Table;
 
 /// Everything that tells an operator to set something.
-const PAGES: [&str; 7] =
-    ["README.md", "actors.md", "docs/deploy.md", "docs/security.md", "docs/nginx.conf", "docs/lookout.service", "Dockerfile"];
+const PAGES: [&str; 9] = [
+    "README.md",
+    "actors.md",
+    "docs/metrics.md",
+    "docs/alerts.yml",
+    "docs/deploy.md",
+    "docs/security.md",
+    "docs/nginx.conf",
+    "docs/lookout.service",
+    "Dockerfile",
+];
 
 fn read(file: &str) -> String {
     fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))

@@ -107,6 +107,13 @@ fn the_scan_of_uses_finds_nested_groups() {
     assert_eq!(used_modules(text), BTreeSet::from(["config".to_owned(), "http".to_owned(), "store".to_owned()]));
 }
 
+/// All that is registered.
+fn metrics_sources() -> String {
+    let mut files = Vec::new();
+    sources(&root().join("src/metrics"), &mut files);
+    files.iter().map(|file| fs::read_to_string(file).unwrap()).collect()
+}
+
 struct Row {
     cells: Vec<String>,
 }
@@ -179,7 +186,7 @@ fn actors_md_names_every_actor_with_its_real_messages_and_mailbox() {
         for heading in ["//! * receives:", "//! * sends:", "//! * when full:", "//! * when it dies:", "//! * runs on:"] {
             assert!(source.contains(heading), "{file} lacks {heading}");
         }
-        let metrics = fs::read_to_string(root().join("src/metrics.rs")).unwrap();
+        let metrics = metrics_sources();
         for counter in row.code(10) {
             assert!(metrics.contains(&format!("\"{counter}\"")), "{name}: there is no counter {counter}");
         }

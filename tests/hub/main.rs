@@ -4,6 +4,7 @@
 
 mod support;
 
+mod actors;
 mod admin;
 mod asking;
 mod check;
@@ -17,10 +18,13 @@ mod hostile;
 mod house;
 mod jwt;
 mod limits;
+mod metrics;
 mod overflow;
 mod page;
 mod patience;
 mod payloads;
+#[cfg(feature = "server-tests")]
+mod promtool;
 mod rebuild;
 mod replay;
 mod requests;

@@ -6,7 +6,7 @@ use lookout::{
         message,
         position::{Position, Tag},
     },
-    store::{Claimant, Kept, NewNotification, Receive, StoreError, Write, Written},
+    store::{Backlog, Claimant, Kept, NewNotification, Receive, StoreError, Write, Written},
 };
 use serde_json::{Value, json};
 
@@ -192,6 +192,23 @@ pub async fn screenings_are_taken_in_the_order_of_arrival_and_once_by_each_claim
     assert_eq!(again(9).await, []);
     let taken_over: Vec<_> = take(&store, 9).await.iter().map(|open| open.id).collect();
     assert_eq!(taken_over, [id(1), id(2), id(3), id(4), id(6)], "the claimant before is dead");
+}
+
+pub async fn the_backlog_holds_what_is_not_settled_taken_or_released_or_neither(place: &dyn Place) {
+    let store = place.open().await;
+    let backlog = async || {
+        let Backlog { count, oldest } = store.backlog().await.unwrap();
+        (count, oldest)
+    };
+    assert_eq!(backlog().await, (0, None));
+    commit(&store, vec![receive(1, vec![screened(1)]), receive(2, vec![screened(2), screened(3), with_fact(4, 4)])]).await;
+    take(&store, 1).await;
+    commit(&store, vec![release(2, 3, 9)]).await;
+    assert_eq!(backlog().await, (3, Some(at(1))));
+    commit(&store, vec![settle(1, 4, "done")]).await;
+    assert_eq!(backlog().await, (2, Some(at(2))));
+    commit(&store, vec![settle(2, 5, "failed"), settle(3, 5, "done")]).await;
+    assert_eq!(backlog().await, (0, None));
 }
 
 pub async fn dead_letters_are_listed_newest_first(place: &dyn Place) {

@@ -63,6 +63,7 @@ macro_rules! every_clause {
                 a_duplicate_that_asks_for_screening_opens_it_once
                 a_duplicate_of_an_answered_or_waiting_notification_opens_nothing
                 screenings_are_taken_in_the_order_of_arrival_and_once_by_each_claimant
+                the_backlog_holds_what_is_not_settled_taken_or_released_or_neither
                 a_probe_changes_nothing
                 dead_letters_are_listed_newest_first
                 everything_is_there_after_a_restart

@@ -163,7 +163,7 @@ impl Limits {
     /// Counts a limit that was met, and logs it unless the same was logged a moment ago.
     pub fn met(&self, limit: Limit, address: IpAddr) {
         let name = limit.name();
-        self.metrics.limited.get_or_create(&[("limit", name)]).inc();
+        self.metrics.door.limited.get_or_create(&[("limit", name)]).inc();
         if let Some(unlogged) = self.floods[limit as usize].tell(Instant::now()) {
             log::warn!(target: "notifications", "event=limited limit={name} address={address} unlogged={unlogged}");
         }

@@ -32,7 +32,12 @@ pub struct Id(String);
 pub enum Body {
     Event(Event),
     Events(Vec<Event>),
-    Data { data: Vec<Event> },
+    Data {
+        data: Vec<Event>,
+        #[schema(additional_properties)]
+        #[serde(flatten)]
+        rest: BTreeMap<String, Value>,
+    },
 }
 
 /// One event. Providers' own shapes are read too: nested, flat, camelCase, upper-case, CloudEvents.
@@ -41,10 +46,30 @@ pub struct Event {
     /// `<user id>|<auto_screen>`: whose it is, and whether the vessel is screened (`true`).
     #[schema(nullable = false)]
     custom_reference: Option<String>,
-    /// The vessel: `imo`, `mmsi`, `name`, `call_sign`, `flag`, `type` and more.
-    vessel: BTreeMap<String, Value>,
-    /// What happened: `type`, `id`, `timestamp` and more.
-    event: BTreeMap<String, Value>,
+    vessel: SentVessel,
+    event: SentEvent,
+    #[schema(additional_properties)]
+    #[serde(flatten)]
+    rest: BTreeMap<String, Value>,
+}
+
+/// The vessel. `mmsi`, `name`, `call_sign`, `flag`, `type` and whatever else is known stand beside the number, which may be missing.
+#[derive(ToSchema)]
+pub struct SentVessel {
+    /// The IMO number.
+    #[schema(pattern = "^[0-9]{7}$")]
+    imo: String,
+    #[schema(additional_properties)]
+    #[serde(flatten)]
+    rest: BTreeMap<String, Value>,
+}
+
+/// What happened. `id`, `timestamp`, the zone and whatever else is known stand beside the type.
+#[derive(ToSchema)]
+pub struct SentEvent {
+    /// `zone_entry`, `ZONE_EXIT`, `port.arrival`, …
+    #[schema(min_length = 1)]
+    r#type: String,
     #[schema(additional_properties)]
     #[serde(flatten)]
     rest: BTreeMap<String, Value>,
@@ -115,6 +140,20 @@ pub struct Normalised {
     longitude: Option<f64>,
 }
 
+/// One event of the stream.
+#[derive(ToSchema)]
+pub struct StreamEvent {
+    /// Where this reader stands now: what it gives back as `Last-Event-ID`.
+    #[schema(nullable = false)]
+    id: Option<Position>,
+    /// Events have no name, which is this one.
+    #[schema(nullable = false, pattern = "^message$")]
+    event: Option<String>,
+    /// A `Message` as JSON.
+    #[schema(content_media_type = "application/json")]
+    data: String,
+}
+
 /// What one `data:` of the stream holds.
 #[derive(ToSchema)]
 #[serde(untagged)]
@@ -138,7 +177,7 @@ pub enum Message {
         timestamp: Time,
         #[schema(required)]
         user_id: Option<String>,
-        data: Data,
+        data: Box<Data>,
     },
     ScreeningUpdate {
         #[schema(pattern = "^screening_update$")]

@@ -40,7 +40,9 @@ use self::{
     writer::{Request, SharedSpan, Writer},
 };
 pub use self::{export::EmbeddedSource, import::EmbeddedTarget, reader::Reader};
-use super::{Claimant, Commit, DeadLetter, HistoryPage, HistoryQuery, OpenScreening, Span, Store, StoreError, Users, Write};
+use super::{
+    Backlog, Claimant, Commit, DeadLetter, HistoryPage, HistoryQuery, OpenScreening, Span, Store, StoreError, Users, Write,
+};
 use crate::{
     config,
     notification::{NotificationId, entry::Entry},
@@ -110,6 +112,10 @@ impl Store for EmbeddedStore {
     fn take_screenings(&self, claimant: Claimant, limit: usize) -> BoxFuture<'static, Result<Vec<OpenScreening>, StoreError>> {
         let taken = Arc::clone(&self.taken);
         Box::pin(self.reads.clone().read(move |reader| taken.take(claimant, |after| reader.open_screenings(after, limit))))
+    }
+
+    fn backlog(&self) -> BoxFuture<'static, Result<Backlog, StoreError>> {
+        Box::pin(self.reads.clone().read(|reader| reader.backlog()))
     }
 
     fn users(&self) -> BoxFuture<'static, Result<Users, StoreError>> {

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     notification::{NotificationId, entry::Entry, message, position::Epoch},
-    store::{From, HistoryPage, HistoryQuery, OpenScreening, PAGE_BYTES, StoreError},
+    store::{Backlog, From, HistoryPage, HistoryQuery, OpenScreening, PAGE_BYTES, StoreError},
 };
 
 /// A notification's entry, as [`rows::entry_of`] reads it, and the payload of its newest update.
@@ -133,6 +133,15 @@ impl Reader {
             }
         }
         Ok(open)
+    }
+
+    /// As [`crate::store::Store::backlog`].
+    pub(super) fn backlog(&self) -> Result<Backlog, StoreError> {
+        let mut count = self.connection.prepare_cached("SELECT count(*) FROM open_screening")?;
+        let count: i64 = count.query_row([], |row| row.get(0))?;
+        let mut oldest = self.connection.prepare_cached("SELECT received_at FROM open_screening ORDER BY seq LIMIT 1")?;
+        let oldest = oldest.query_row([], |row| Ok(time_of(row, 0))).optional()?.transpose()?;
+        Ok(Backlog { count: count.try_into().unwrap_or(0), oldest })
     }
 
     /// Every user, ascending.

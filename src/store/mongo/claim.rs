@@ -11,8 +11,12 @@ use mongodb::{
     options::{Acknowledgment, ReadConcern, WriteConcern},
 };
 
-use super::{connect::Collections, documents::ScreeningDocument, read::bound};
-use crate::store::{Claimant, OpenScreening, StoreError};
+use super::{
+    connect::Collections,
+    documents::{ScreeningDocument, time},
+    read::bound,
+};
+use crate::store::{Backlog, Claimant, OpenScreening, StoreError};
 
 impl Collections {
     /// As [`crate::store::Store::take_screenings`].
@@ -41,6 +45,13 @@ impl Collections {
         let mine = self.screening.find(mine).sort(doc! { "_id": 1 }).read_concern(ReadConcern::local()).await?;
         let mine: Vec<ScreeningDocument> = mine.try_collect().await?;
         Ok(mine.iter().filter_map(readable).collect())
+    }
+
+    /// As [`crate::store::Store::backlog`].
+    pub async fn backlog(&self) -> Result<Backlog, StoreError> {
+        let count = self.screening.count_documents(doc! {}).read_concern(ReadConcern::local()).await?;
+        let first = self.screening.find_one(doc! {}).sort(doc! { "_id": 1 }).read_concern(ReadConcern::local()).await?;
+        Ok(Backlog { count, oldest: first.map(|first| time(first.received_at)) })
     }
 
     async fn sign_of_life(&self, claimant: Claimant) -> Result<(), StoreError> {

@@ -39,7 +39,9 @@ use self::{
     writer::{Request, SharedSpan},
 };
 pub use self::{export::MongoSource, import::MongoTarget, reader::MongoReader};
-use super::{Claimant, Commit, DeadLetter, HistoryPage, HistoryQuery, OpenScreening, Span, Store, StoreError, Users, Write};
+use super::{
+    Backlog, Claimant, Commit, DeadLetter, HistoryPage, HistoryQuery, OpenScreening, Span, Store, StoreError, Users, Write,
+};
 use crate::{
     config,
     notification::{NotificationId, entry::Entry},
@@ -164,6 +166,10 @@ impl Store for MongoStore {
         *self.claimant.lock().unwrap_or_else(PoisonError::into_inner) = Some(claimant);
         let patience = self.take_over_after;
         self.call(move |collections| async move { collections.take_screenings(claimant, limit, patience).await })
+    }
+
+    fn backlog(&self) -> BoxFuture<'static, Result<Backlog, StoreError>> {
+        self.call(|collections| async move { collections.backlog().await })
     }
 
     fn users(&self) -> BoxFuture<'static, Result<Users, StoreError>> {

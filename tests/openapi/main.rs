@@ -19,7 +19,7 @@ const EXAMPLES: &str = "60";
 fn every_answer_to_what_can_be_made_up_is_described_and_no_5xx() {
     // Streams end by themselves, so that they too are answers.
     let hub = Setup::new().with(|config| config.stream.max_lifetime = Some(Duration::from_millis(100))).start();
-    let kept = hub.post(&event("test_user|false", "there")).assert_success()["notification_id"].as_str().unwrap().to_owned();
+    let kept = hub.post(event("test_user|false", "there")).assert_success()["notification_id"].as_str().unwrap().to_owned();
     let folder = tempfile::tempdir().unwrap();
     // The webhook takes far more than the document says, on purpose; and no document can say that only one of two parameters is
     // taken.

@@ -3,6 +3,8 @@
 FROM docker.io/library/rust:1.95-slim-trixie AS build
 WORKDIR /src
 COPY . .
+# The repository is not there to ask: --build-arg LOOKOUT_COMMIT="$(git rev-parse --short=12 HEAD)" names it in `lookout --version`.
+ARG LOOKOUT_COMMIT=""
 # The cache is no part of the layer, so the binary leaves it in the same step.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \

@@ -4,7 +4,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize},
     },
     time::Duration,
 };
@@ -95,6 +95,7 @@ pub struct App {
     pub(crate) tasks: Vec<JoinHandle<()>>,
     pub(crate) threads: Vec<Arbiter>,
     lines: Lines,
+    pub(crate) charge: Arc<Charge>,
 }
 
 /// One line to each actor of the pipeline.
@@ -177,6 +178,7 @@ impl App {
             around: around.clone(),
             users: users.map(|users| (users, config.cluster.look_interval)),
             line: lines.session_supervisor.clone(),
+            looks: AtomicU64::new(0),
             leaving: AtomicBool::new(false),
             open: open_sender,
         });
@@ -208,7 +210,7 @@ impl App {
         let streams = Streams { around, supervisor: lines.session_supervisor.clone() };
         let (archivist, supervisor) = (lines.archivist.clone(), lines.session_supervisor.clone());
         let users = UserBook { archivist, supervisor, store: store.clone() };
-        let workers = workers(&config, &metrics, &lines, charge);
+        let workers = workers(&config, &metrics, &lines, charge.clone());
         let letters = Letters { store: store.clone(), archivist: lines.archivist.clone() };
         let routes = Routes {
             streams,
@@ -234,6 +236,7 @@ impl App {
             tasks,
             threads,
             lines,
+            charge,
         })
     }
 

@@ -21,3 +21,4 @@ pub mod sanitize;
 pub mod screening;
 pub mod shutdown;
 pub mod store;
+pub mod systemd;

@@ -1,6 +1,7 @@
 //! The `lookout` command: arguments, configuration, logging, signals, exit code.
 
 use std::{
+    env,
     io::Write,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -13,18 +14,33 @@ use lookout::{
     commands,
     config::{self, AuthMode, Config, Loaded},
     http::{auth::Door, connection::tls, listen::ListenError},
-    logging,
+    logging::Logging,
     shutdown::Signals,
     store::DeadLetter,
+    systemd,
 };
+use tokio::task::JoinHandle;
 
 /// Tens of thousands of connections come and go at once; glibc would keep their memory.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// What was built, by whom and for what.
+const BUILD: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    "\ncommit: ",
+    env!("LOOKOUT_BUILD_COMMIT"),
+    "\nrustc: ",
+    env!("LOOKOUT_BUILD_RUSTC"),
+    "\ntarget: ",
+    env!("LOOKOUT_BUILD_TARGET"),
+    "\nprofile: ",
+    env!("LOOKOUT_BUILD_PROFILE"),
+);
+
 /// Maritime zone and port events from a webhook to browser dashboards, screened and never lost.
 #[derive(Parser)]
-#[command(version)]
+#[command(version, long_version = BUILD)]
 struct Arguments {
     /// The configuration file; without one, the defaults and the environment (LOOKOUT__SECTION__KEY).
     #[arg(long, global = true)]
@@ -122,7 +138,7 @@ fn main() -> ExitCode {
         }
     };
     let outcome = match arguments.command.unwrap_or(Command::Serve) {
-        Command::Serve => serve(loaded),
+        Command::Serve => return serve(loaded),
         Command::Check => check(&loaded),
         Command::DeadLetters { action } => System::new().block_on(dead_letters(&loaded.config, action)),
         Command::User { action } => user(&loaded.config, action),
@@ -140,18 +156,38 @@ fn main() -> ExitCode {
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
-fn serve(Loaded { config, warnings }: Loaded) -> Outcome {
-    logging::start(&config.log);
+/// A failure is told by the log, so that whoever reads it by a program finds nothing else there.
+fn serve(Loaded { config, warnings }: Loaded) -> ExitCode {
+    if let Err(error) = Logging::start(&config.log, env::var("RUST_LOG").ok()) {
+        eprintln!("lookout: {error}");
+        return ExitCode::FAILURE;
+    }
+    let (version, commit) = (env!("CARGO_PKG_VERSION"), env!("LOOKOUT_BUILD_COMMIT"));
+    log::info!(target: "notifications", "event=starting version={version} commit={commit}");
     for warning in warnings {
         log::warn!(target: "notifications", "event=configuration {warning}");
     }
     raise_open_files(&config);
+    match run(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            log::error!(target: "notifications", "event=failed {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(config: Config) -> Outcome {
     System::new().block_on(async {
         let mut signals = Signals::new()?;
         let app = App::start(config).await?;
+        systemd::ready();
+        let watchdog = systemd::feed_watchdog(app.pulse());
         let name = signals.wait().await;
+        systemd::stopping();
         log::info!(target: "notifications", "event=signal name={name}");
         app.stop().await;
+        watchdog.inspect(JoinHandle::abort);
         Ok(())
     })
 }

@@ -10,7 +10,7 @@
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -39,7 +39,7 @@ use crate::{
 };
 
 /// How often it looks whether one of its wards has died.
-const LOOK: Duration = Duration::from_millis(100);
+pub const LOOK: Duration = Duration::from_millis(100);
 /// How often it looks through all sessions for one that died without a word.
 const LOOK_AT_SESSIONS: Duration = Duration::from_secs(5);
 
@@ -130,6 +130,8 @@ pub struct Charge {
     pub users: Option<(Arc<UserList>, Duration)>,
     /// The line to the supervisor itself, for sessions.
     pub line: Line<SessionSupervisor>,
+    /// How often it has looked after its wards: who watches the process sees by that whether it lives.
+    pub looks: AtomicU64,
     /// The hub stops: no new stream, nobody is rebuilt.
     pub leaving: AtomicBool,
     /// How many streams are open, for whoever waits for the last one.
@@ -183,7 +185,10 @@ impl Actor for SessionSupervisor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.run_interval(LOOK, |supervisor, _| supervisor.rebuild_the_dead());
+        ctx.run_interval(LOOK, |supervisor, _| {
+            supervisor.rebuild_the_dead();
+            supervisor.charge.looks.fetch_add(1, Ordering::Relaxed);
+        });
         ctx.run_interval(LOOK_AT_SESSIONS, |supervisor, _| supervisor.forget_the_dead());
         if let Some((_, look_interval)) = &self.charge.users {
             ctx.run_interval(*look_interval, |supervisor, ctx| supervisor.look_at_users(ctx));

@@ -148,6 +148,10 @@ fn nginx_keeps_to_the_limits_of_the_configuration() {
 fn the_unit_leaves_room_for_the_stop_and_for_every_stream() {
     let stop = humantime::parse_duration(&unit("TimeoutStopSec")).unwrap();
     assert!(stop > Config::defaults().server.shutdown_grace);
+    assert_eq!((unit("Type"), unit("NotifyAccess")), ("notify".into(), "main".into()));
+    let watchdog = humantime::parse_duration(&unit("WatchdogSec")).unwrap();
+    assert!(watchdog >= Duration::from_secs(10), "a machine that is busy for a moment is not killed for it");
+    assert!(unit("RestrictAddressFamilies").split(' ').any(|family| family == "AF_UNIX"), "the way to systemd");
     let page = read("docs/deploy.md");
     let most = page.lines().filter_map(|line| line.strip_prefix("max_connections = ")).map(|most| most.parse::<u64>().unwrap());
     assert!(unit("LimitNOFILE").parse::<u64>().unwrap() > most.max().unwrap() + 1024);

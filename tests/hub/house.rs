@@ -78,7 +78,7 @@ fn arrows_between_modules_point_down_only() {
             "actors" => middle,
             "commands" => [&domain[..], &["store"]].concat(),
             "http" => actors.into_iter().chain(["pages"]).collect(),
-            "app" | "shutdown" => [&http[..], &["app"]].concat(),
+            "app" | "shutdown" | "systemd" => [&http[..], &["app"]].concat(),
             other => panic!("src/{other} has no place in the picture"),
         }
     };

@@ -6,6 +6,7 @@ use lookout::{
     app::{App, Lines},
     config::Config,
     screening::Screener,
+    systemd::Pulse,
 };
 use tempfile::TempDir;
 use tokio::sync::oneshot;
@@ -70,14 +71,14 @@ impl Setup {
                 };
                 let app = app.unwrap_or_else(|error| panic!("the hub does not start: {error}"));
                 let doors = Doors { public: app.public_addr(), ingest: app.ingest_addr(), admin: app.admin_addr() };
-                started.send((doors, app.lines().clone())).expect("the test waits");
+                started.send((doors, app.lines().clone(), app.pulse())).expect("the test waits");
                 // An error means that the test has dropped its hub: a reason to stop, too.
                 let _ = stopped.await;
                 app.stop().await;
             });
         });
-        let (doors, lines) = running.recv().expect("the hub has started");
-        Hub { doors, lines, running: Some(Running { stop, thread }), setup: Some(self) }
+        let (doors, lines, pulse) = running.recv().expect("the hub has started");
+        Hub { doors, lines, pulse: Some(pulse), running: Some(Running { stop, thread }), setup: Some(self) }
     }
 }
 
@@ -85,6 +86,7 @@ impl Setup {
 pub struct Hub {
     doors: Doors,
     lines: Lines,
+    pulse: Option<Pulse>,
     running: Option<Running>,
     setup: Option<Setup>,
 }
@@ -107,6 +109,11 @@ impl Hub {
     /// The lines to its actors, to kill one.
     pub fn lines(&self) -> &Lines {
         &self.lines
+    }
+
+    /// What tells whether it answers; there is one.
+    pub fn pulse(&mut self) -> Pulse {
+        self.pulse.take().expect("it was not taken before")
     }
 
     /// A hub with the default configuration.

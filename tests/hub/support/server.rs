@@ -20,6 +20,7 @@ use super::{Client, Doors, wait_for};
 pub struct Server {
     doors: Doors,
     settings: Vec<(String, String)>,
+    variables: Vec<(String, String)>,
     folder: TempDir,
     process: Option<Child>,
 }
@@ -49,7 +50,19 @@ impl Server {
         all.extend(settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
         let folder = tempfile::tempdir().expect("a folder");
         let doors = Doors { public, ingest: public, admin };
-        Self { doors, settings: all, folder, process: None }
+        Self { doors, settings: all, variables: Vec::new(), folder, process: None }
+    }
+
+    /// With a variable of the environment that is no setting.
+    pub fn with_variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Started: it runs and is ready.
+    pub fn started(mut self) -> Self {
+        self.restart();
+        self
     }
 
     /// Runs a command with the same settings in the same folder, whether or not the server runs.
@@ -59,7 +72,8 @@ impl Server {
 
     fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lookout"));
-        command.current_dir(self.folder.path()).stdin(Stdio::null());
+        command.current_dir(self.folder.path()).stdin(Stdio::null()).env_remove("RUST_LOG");
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.envs(self.settings.iter().map(|(key, value)| (format!("LOOKOUT__{key}"), value)));
         command
     }

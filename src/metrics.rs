@@ -2,6 +2,8 @@
 //!
 //! One value, cloned by reference into every actor: no registry look-up on any path.
 
+use std::sync::atomic::AtomicU64;
+
 use prometheus_client::{
     encoding::text::encode,
     metrics::{counter::Counter, family::Family, gauge::Gauge},
@@ -35,6 +37,8 @@ pub struct Metrics {
     pub limited: Labelled,
     /// Webhooks between their first body byte and their commit, set when it is asked for.
     pub webhooks_in_flight: Gauge,
+    /// Since the last canary that came through was sent, set when it is asked for; 0 where none are sent.
+    pub canary_age_seconds: Gauge<f64, AtomicU64>,
     /// Webhook answers, by `status`.
     pub webhook_answers: Labelled,
     /// Webhooks that did not prove whose they are, by `cause`.
@@ -91,6 +95,11 @@ impl Metrics {
             relay_full: register!("relay_full", "Broadcasts that found a relay's mailbox full", Counter),
             limited: register!("limited", "Requests and connections that met a limit", Labelled),
             webhooks_in_flight: register!("webhooks_in_flight", "Webhooks between their first byte and their commit", Gauge),
+            canary_age_seconds: register!(
+                "canary_age_seconds",
+                "Since the last canary that came through was sent",
+                Gauge<f64, AtomicU64>
+            ),
             webhook_answers: register!("webhook_answers", "Webhook answers", Labelled),
             signature_failures: register!("signature_failures", "Webhooks that did not prove whose they are", Labelled),
             duplicates: register!("duplicates", "Events that were there before", Counter),

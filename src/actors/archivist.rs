@@ -2,7 +2,8 @@
 //!
 //! While one commit is under way the next one fills: the slower the disk, the larger the groups.
 //!
-//! * receives: `Keep`, `KeepAgain` (webhook handler); `Discard` (HTTP); `SetUser` (admin listener); `Settle`, `ReleaseOverdue` (screener)
+//! * receives: `Keep`, `KeepAgain` (webhook handler); `Discard` (HTTP); `SetUser` (admin listener); `Settle`, `ReleaseOverdue` (screener);
+//!   `Canary`
 //! * sends: `Publish` to the broadcaster, `Carry` to the courier, `Wake` to the screener, answers to who asked
 //! * when full: a `Keep` is not queued and its webhook answered 503; a `Settle` is queued all the same, there are at most
 //!   `screening.max_in_flight` of them; what was taken out of the mailbox and waits for the commit under way is bounded by
@@ -28,6 +29,7 @@ use tokio::sync::oneshot;
 use super::{
     broadcaster::{Broadcaster, Publish},
     buried::Buried,
+    canary::{Canary, Stage},
     courier::{Carry, Courier},
     line::{Line, Stop, guarded},
     screener::{Screener, Wake},
@@ -135,6 +137,7 @@ enum Reply {
     Settled(oneshot::Sender<Result<(), StoreError>>),
     Released(oneshot::Sender<usize>),
     UserSet(oneshot::Sender<Result<bool, StoreError>>),
+    Canary(Canary),
     Nobody,
     /// The archivist itself: it keeps dead letters within their bounds.
     Bound,
@@ -247,6 +250,14 @@ impl Handler<SetUser> for Archivist {
 
     fn handle(&mut self, SetUser { user, known, reply }: SetUser, ctx: &mut Self::Context) {
         self.enqueue(Write::SetUser { user, known }, Reply::UserSet(reply), ctx);
+    }
+}
+
+impl Handler<Canary> for Archivist {
+    type Result = ();
+
+    fn handle(&mut self, canary: Canary, ctx: &mut Self::Context) {
+        self.enqueue(Write::Probe, Reply::Canary(canary), ctx);
     }
 }
 
@@ -386,6 +397,7 @@ impl Reply {
             (Self::Settled(reply), Written::Settled(_)) => drop(reply.send(Ok(()))),
             (Self::Released(reply), Written::Released(count)) => drop(reply.send(count)),
             (Self::UserSet(reply), Written::UserSet(changed)) => drop(reply.send(Ok(changed))),
+            (Self::Canary(canary), Written::Probed) => canary.pass(Stage::Store),
             (reply, Written::Refused(reason)) => reply.failed(&StoreError::Refused(reason)),
             // A dropped reply tells its owner that the answer got lost.
             _ => {}
@@ -399,7 +411,7 @@ impl Reply {
             Self::Discarded(reply) => drop(reply.send(Err(error.clone()))),
             Self::Settled(reply) => drop(reply.send(Err(error.clone()))),
             Self::UserSet(reply) => drop(reply.send(Err(error.clone()))),
-            Self::Released(_) | Self::Nobody | Self::Bound => {}
+            Self::Released(_) | Self::Canary(_) | Self::Nobody | Self::Bound => {}
         }
     }
 }

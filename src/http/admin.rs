@@ -10,7 +10,10 @@ use serde::Serialize;
 use tokio::sync::Semaphore;
 
 use super::answer::json;
-use crate::{actors::archivist::StoreHealth, metrics::Metrics};
+use crate::{
+    actors::{archivist::StoreHealth, canary::Stage, canary_keeper::CanaryKeeper},
+    metrics::Metrics,
+};
 
 /// What readiness is made of.
 pub struct Readiness {
@@ -18,6 +21,8 @@ pub struct Readiness {
     pub stopping: AtomicBool,
     /// Whether the last commit worked.
     pub store: Arc<StoreHealth>,
+    /// Knows which stage of the flow is stuck; none where `admin.canary_interval` is off.
+    pub canary: Option<Arc<CanaryKeeper>>,
     /// Whether there is a bus to other nodes.
     pub has_bus: bool,
     /// Counters.
@@ -72,7 +77,7 @@ pub async fn healthz() -> HttpResponse {
     json(StatusCode::OK, &Health { status: "ok", reasons: Vec::new(), warnings: Vec::new() })
 }
 
-/// Ready: webhooks are kept and streams are opened. 503 with the reasons where they are not. A warning is none: without the bus
+/// Ready: webhooks are kept, streams are opened, and a canary comes through all of the flow. 503 with the reasons where they are not. A warning is none: without the bus
 /// entries of other nodes come later, and nothing else.
 pub async fn readyz(readiness: web::Data<Readiness>) -> HttpResponse {
     let mut reasons = Vec::new();
@@ -82,6 +87,7 @@ pub async fn readyz(readiness: web::Data<Readiness>) -> HttpResponse {
     if !readiness.store.load(Ordering::Relaxed) {
         reasons.push("store_failing");
     }
+    reasons.extend(readiness.canary.as_ref().and_then(|canary| canary.stuck()).map(Stage::reason));
     let bus_lost = readiness.has_bus && readiness.metrics.bus_connected.get() == 0;
     let warnings = if bus_lost { vec!["bus_lost"] } else { Vec::new() };
     if reasons.is_empty() {
@@ -96,6 +102,8 @@ pub async fn metrics(readiness: web::Data<Readiness>) -> HttpResponse {
     let (places, free) = &readiness.webhooks;
     let in_flight = places.saturating_sub(free.available_permits());
     readiness.metrics.webhooks_in_flight.set(i64::try_from(in_flight).unwrap_or(i64::MAX));
+    let canary_age = readiness.canary.as_ref().map_or(0.0, |canary| canary.age().as_secs_f64());
+    readiness.metrics.canary_age_seconds.set(canary_age);
     HttpResponse::Ok()
         .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
         .body(readiness.metrics.to_text())

@@ -6,6 +6,7 @@ mod support;
 
 mod admin;
 mod asking;
+mod canary;
 mod check;
 mod cors;
 mod crash;

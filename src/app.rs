@@ -21,6 +21,8 @@ use crate::{
     actors::{
         archivist::{Archivist, Colleagues, StoreHealth},
         broadcaster::{Broadcaster, Relays},
+        canary::Route,
+        canary_keeper::CanaryKeeper,
         courier::Courier,
         intake::Intake,
         line::Line,
@@ -117,6 +119,21 @@ pub struct Lines {
     pub relays: Relays,
 }
 
+impl Lines {
+    /// The way of a canary.
+    fn route(&self) -> Route {
+        Route {
+            webhook_handler: self.webhook_handler.clone(),
+            archivist: self.archivist.clone(),
+            screener: self.screener.clone(),
+            courier: self.courier.clone(),
+            broadcaster: self.broadcaster.clone(),
+            relays: self.relays.clone(),
+            session_supervisor: self.session_supervisor.clone(),
+        }
+    }
+}
+
 impl App {
     /// Starts with the configured screening provider. Must be called inside an actix `System`.
     pub async fn start(config: Config) -> Result<Self, StartError> {
@@ -187,9 +204,11 @@ impl App {
         let permits = Arc::new(Semaphore::new(config.ingest.max_in_flight));
         let actors = actor_kinds(&lines, &metrics);
         tasks.push(watch(actors.iter().map(|actor| actor.window.clone()).collect()));
+        let canary = config.admin.canary_interval.map(|interval| Arc::new(CanaryKeeper::new(interval, lines.route())));
         let readiness = Arc::new(Readiness {
             stopping: AtomicBool::new(false),
             store: health,
+            canary: canary.clone(),
             has_bus: lines.courier.is_some(),
             metrics: metrics.clone(),
             webhooks: (config.ingest.max_in_flight, permits.clone()),
@@ -225,6 +244,7 @@ impl App {
         let listeners = listen(&config, routes, workers)?;
         log::info!(target: "notifications", "event=ready public={} ingest={} admin={}", listeners.public, listeners.ingest, listeners.admin);
         threads.extend([pipeline, intake, screening]);
+        tasks.extend(canary.map(|canary| actix::spawn(canary.keep())));
         Ok(Self {
             supervisor: lines.session_supervisor.clone(),
             config,

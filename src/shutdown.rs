@@ -48,7 +48,7 @@ impl App {
 
         // 1. Not ready, and no new stream or webhook.
         self.readiness.stopping.store(true, Ordering::Relaxed);
-        self.supervisor.send(SayGoodbye);
+        self.supervisor.send(SayGoodbye { within: grace.mul_f64(0.6) });
         // 2. Webhooks under way are answered: each gives its permit back when it is durable.
         let all = u32::try_from(self.config.ingest.max_in_flight).unwrap_or(u32::MAX);
         let answered = timeout_at(gentle, self.permits.acquire_many(all)).await;
@@ -57,7 +57,7 @@ impl App {
             log::warn!(target: "notifications", "event=stop_webhooks_cut_off");
         }
         drop(answered);
-        // 3. Streams have been told when to come back, and end once their last frames are sent.
+        // 3. Streams are told one after the other when to come back, and end once their last frames are sent.
         if timeout_at(gentle, self.open.wait_for(|open| *open == 0)).await.is_err() {
             log::warn!(target: "sse", "event=stop_streams_cut_off open={}", *self.open.borrow());
             self.supervisor.send(CutOff);

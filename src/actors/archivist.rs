@@ -2,7 +2,8 @@
 //!
 //! While one commit is under way the next one fills: the slower the disk, the larger the groups.
 //!
-//! * receives: `Keep`, `KeepAgain` (webhook handler); `Discard` (HTTP); `SetUser` (admin listener); `Settle`, `ReleaseOverdue` (screener)
+//! * receives: `Keep`, `KeepAgain` (webhook handler); `Discard` (HTTP); `SetUser` (admin listener); `Settle`, `ReleaseOverdue` (screener);
+//!   `Canary`
 //! * sends: `Publish` to the broadcaster, `Carry` to the courier, `Wake` to the screener, answers to who asked
 //! * when full: a `Keep` is not queued and its webhook answered 503; a `Settle` is queued all the same, there are at most
 //!   `screening.max_in_flight` of them; what was taken out of the mailbox and waits for the commit under way is bounded by
@@ -28,6 +29,7 @@ use tokio::sync::oneshot;
 use super::{
     broadcaster::{Broadcaster, Publish},
     buried::Buried,
+    canary::Canary,
     courier::{Carry, Courier},
     line::{Line, Stop, guarded},
     mailbox::measured,
@@ -177,7 +179,7 @@ impl Archivist {
     }
 }
 
-measured!(Archivist: Keep, KeepAgain, Discard, Settle, ReleaseOverdue, SetUser, Stop);
+measured!(Archivist: Keep, KeepAgain, Discard, Settle, ReleaseOverdue, SetUser, Canary, Stop);
 
 impl Actor for Archivist {
     type Context = Context<Self>;
@@ -238,6 +240,14 @@ impl Handler<SetUser> for Archivist {
 
     fn handle(&mut self, SetUser { user, known, reply }: SetUser, ctx: &mut Self::Context) {
         self.enqueue(Write::SetUser { user, known }, Reply::UserSet(reply), ctx);
+    }
+}
+
+impl Handler<Canary> for Archivist {
+    type Result = ();
+
+    fn handle(&mut self, canary: Canary, ctx: &mut Self::Context) {
+        self.enqueue(Write::Probe, Reply::Canary(canary), ctx);
     }
 }
 

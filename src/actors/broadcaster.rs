@@ -3,7 +3,7 @@
 //! It trusts contiguity, not delivery: what was told out of order waits for its turn, and what was not told, by this node or by
 //! others, is read from the store. Nothing waits for such a read: whatever comes next meanwhile goes on.
 //!
-//! * receives: `Publish` (archivist, courier)
+//! * receives: `Publish` (archivist, courier); `Canary`
 //! * sends: `Deliver` to each relay
 //! * when full: the `Publish` is dropped; the hole is noticed at the next one or at the next look, and read from the store
 //! * when it dies: the session supervisor builds it again; it goes on behind the newest entry of the shared window
@@ -19,6 +19,7 @@ use arc_swap::ArcSwap;
 
 use super::{
     ahead::Ahead,
+    canary::{Canary, Stage},
     line::{Line, Stop, guarded},
     mailbox::measured,
     recent::Recent,
@@ -76,7 +77,7 @@ impl Broadcaster {
     }
 }
 
-measured!(Broadcaster: Publish, Stop);
+measured!(Broadcaster: Publish, Canary, Stop);
 
 impl Actor for Broadcaster {
     type Context = Context<Self>;
@@ -99,6 +100,14 @@ impl Handler<Publish> for Broadcaster {
                 broadcaster.refill(ctx);
             },
         );
+    }
+}
+
+impl Handler<Canary> for Broadcaster {
+    type Result = ();
+
+    fn handle(&mut self, canary: Canary, _: &mut Self::Context) {
+        canary.pass(Stage::Broadcaster);
     }
 }
 

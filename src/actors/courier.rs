@@ -3,7 +3,7 @@
 //! It hurries and promises nothing: what it drops, loses or doubles is made good by contiguity and the store. So nobody waits for
 //! it, and it waits for nobody but Redis. Started only where `cluster.kind` is "redis".
 //!
-//! * receives: `Carry` (archivist)
+//! * receives: `Carry` (archivist); `Canary`
 //! * sends: `Publish` to the broadcaster, with what it has heard; messages to Redis
 //! * when full: the `Carry` is dropped; what was taken out of the mailbox waits in a bag of bounded size, out of which the oldest
 //!   entries fall. Other nodes read from the store what was dropped
@@ -18,8 +18,10 @@ use std::{
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, WrapFuture, fut::ActorFutureExt};
 
 use super::{
+    aboard::Aboard,
     bag::Bag,
     broadcaster::{Broadcaster, Publish},
+    canary::Canary,
     echo::Echo,
     line::{Line, Stop, guarded},
     mailbox::measured,
@@ -32,6 +34,8 @@ use crate::{
 
 /// How often it is told, at most, that messages of the bus are not believed.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
+/// How long a canary may be on the bus before it is sent again.
+const CANARY_AGAIN: Duration = Duration::from_secs(1);
 
 /// Entries that were just committed here, in order.
 #[derive(Message)]
@@ -44,6 +48,7 @@ pub struct Courier {
     metrics: Arc<Metrics>,
     bag: Bag,
     echo: Echo,
+    aboard: Aboard,
     /// None while it sends.
     publisher: Option<Publisher>,
     out: Way,
@@ -79,6 +84,7 @@ impl Courier {
             metrics,
             bag: Bag::default(),
             echo: Echo::default(),
+            aboard: Aboard::default(),
             publisher: Some(bus.publisher()),
             out: Way::default(),
             subscription: Some(bus.subscription(epoch)),
@@ -89,7 +95,7 @@ impl Courier {
     }
 }
 
-measured!(Courier: Carry, Stop);
+measured!(Courier: Carry, Canary, Stop);
 
 impl Actor for Courier {
     type Context = Context<Self>;
@@ -97,6 +103,10 @@ impl Actor for Courier {
     fn started(&mut self, ctx: &mut Self::Context) {
         self.send(ctx);
         self.listen(ctx);
+        ctx.run_interval(CANARY_AGAIN, |courier, ctx| {
+            courier.aboard.again();
+            courier.send_canary(ctx);
+        });
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
@@ -123,6 +133,19 @@ impl Handler<Carry> for Courier {
     }
 }
 
+impl Handler<Canary> for Courier {
+    type Result = ();
+
+    fn handle(&mut self, canary: Canary, ctx: &mut Self::Context) {
+        self.aboard.put(canary);
+        if self.lost == Some(true) {
+            // That is known and told, and stops nobody from doing without it.
+            return self.aboard.pass();
+        }
+        self.send_canary(ctx);
+    }
+}
+
 impl Handler<Stop> for Courier {
     type Result = ();
 
@@ -135,10 +158,10 @@ impl Courier {
     /// Sends what is in the bag, unless it does so already. Where the bag is empty it makes sure that the way is open.
     fn send(&mut self, ctx: &mut Context<Self>) {
         let Some(mut publisher) = self.publisher.take() else { return };
-        let entries = self.bag.take();
+        let (entries, canary) = (self.bag.take(), self.aboard.take());
         self.echo.sending(&entries, Instant::now());
         let sending = async move {
-            let outcome = publisher.publish(&entries).await;
+            let outcome = publisher.publish(&entries, canary).await;
             (publisher, entries, outcome)
         };
         ctx.spawn(sending.into_actor(self).map(|(publisher, entries, outcome), courier, ctx| {
@@ -148,7 +171,7 @@ impl Courier {
                     courier.metrics.bus.bus_published.inc_by(entries.len() as u64);
                     courier.out.works();
                     courier.found();
-                    if !courier.bag.is_empty() {
+                    if !courier.bag.is_empty() || courier.aboard.waits() {
                         courier.send(ctx);
                     }
                 }
@@ -160,6 +183,12 @@ impl Courier {
                 }
             }
         }));
+    }
+
+    fn send_canary(&mut self, ctx: &mut Context<Self>) {
+        if self.out.open && self.aboard.waits() {
+            self.send(ctx);
+        }
     }
 
     /// What was refused is sent again, for that alone tells whether it still is. Else it may be what broke the connection.
@@ -197,7 +226,8 @@ impl Courier {
         }));
     }
 
-    fn pass_on(&mut self, Heard { entries, unsound }: Heard) {
+    fn pass_on(&mut self, Heard { entries, unsound, canaries }: Heard) {
+        self.aboard.heard(&canaries);
         if !unsound.is_empty() {
             self.complain(&unsound);
         }
@@ -245,6 +275,7 @@ impl Courier {
 
     fn lost(&mut self, error: &BusError) {
         self.metrics.bus.bus_connected.set(0);
+        self.aboard.pass();
         if self.lost.replace(true) != Some(true) {
             log::warn!(target: "notifications", "event=bus_lost error={:?} entries of other nodes come later", error.to_string());
         }

@@ -44,6 +44,11 @@ impl<A: Actor<Context = Context<A>>> Line<A> {
         self.0.address.load().as_ref().is_some_and(|address| address.connected())
     }
 
+    /// The actor at the other end. Not for senders: what is sent this way is not measured.
+    pub fn actor(&self) -> Option<Addr<A>> {
+        self.0.address.load().as_ref().map(|address| address.actor())
+    }
+
     /// From now on this actor is at the other end.
     pub fn connect(&self, addr: Addr<A>) {
         self.0.address.store(Some(Arc::new(Address::new(addr, self.0.mailbox.clone()))));

@@ -58,6 +58,11 @@ impl<A: Actor<Context = Context<A>>> Address<A> {
         Self { addr, mailbox }
     }
 
+    /// The actor itself.
+    pub fn actor(&self) -> Addr<A> {
+        self.addr.clone()
+    }
+
     /// Whether the actor lives.
     pub fn connected(&self) -> bool {
         self.addr.connected()

@@ -3,17 +3,22 @@
 //! An actor here only receives, asks a plain type and passes on. How they hang together, who bounds what and what happens
 //! when something is full or dies stands in `actors.md`.
 
+pub mod aboard;
 pub mod ahead;
 pub mod archivist;
 pub mod bag;
 pub mod broadcaster;
 pub mod buried;
+pub mod canary;
+pub mod canary_keeper;
 pub mod courier;
 pub mod echo;
+pub mod farewell;
 pub mod intake;
 pub mod left;
 pub mod line;
 pub mod link;
+pub mod loopback;
 pub mod mailbox;
 pub mod outbox;
 pub mod progress;

@@ -81,6 +81,11 @@ impl Registry {
         self.members.iter().filter(|(_, member)| !member.session.connected()).map(|(id, _)| *id).collect()
     }
 
+    /// One of them, while it is there.
+    pub fn get(&self, id: SessionId) -> Option<&Member> {
+        self.members.get(&id)
+    }
+
     /// All of them.
     pub fn members(&self) -> impl Iterator<Item = (SessionId, &Member)> {
         self.members.iter().map(|(id, member)| (*id, member))

@@ -1,7 +1,7 @@
 //! Hands each broadcast to the readers of one worker thread, so that a broadcast crosses to a thread once and not once a
 //! client.
 //!
-//! * receives: `Deliver` (broadcaster); `Join`, `Leave` (sessions of its thread)
+//! * receives: `Deliver` (broadcaster); `Join`, `Leave` (sessions of its thread); `Cross` (a canary)
 //! * sends: frames into the outboxes of its thread; `Behind`, `Nudge` to their sessions
 //! * when full: the broadcaster drops the `Deliver`; sessions find the hole by contiguity
 //! * when it dies: the session supervisor builds it again on its thread and lets its sessions join
@@ -9,9 +9,10 @@
 
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
-use actix::{Actor, ActorContext, Context, Handler, Message};
+use actix::{Actor, ActorContext, Arbiter, Context, Handler, Message};
 
 use super::{
+    canary::Cross,
     line::{Stop, guarded},
     mailbox::{Address, measured},
     outbox::{Live, Outbox},
@@ -65,7 +66,7 @@ impl Relay {
     }
 }
 
-measured!(Relay: Join, Leave, Deliver, Stop);
+measured!(Relay: Join, Leave, Deliver, Cross, Stop);
 
 impl Actor for Relay {
     type Context = Context<Self>;
@@ -94,6 +95,14 @@ impl Handler<Deliver> for Relay {
     fn handle(&mut self, Deliver { frames, since }: Deliver, _: &mut Self::Context) {
         guarded("relay", self, |relay| &relay.metrics, |relay| relay.deliver(&frames));
         self.metrics.streams.broadcast_duration.observe(since.elapsed());
+    }
+}
+
+impl Handler<Cross> for Relay {
+    type Result = ();
+
+    fn handle(&mut self, canary: Cross, _: &mut Self::Context) {
+        canary.pass(Arbiter::current());
     }
 }
 

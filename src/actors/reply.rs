@@ -2,7 +2,10 @@
 
 use tokio::sync::oneshot;
 
-use super::archivist::{Tell, TellAgain};
+use super::{
+    archivist::{Tell, TellAgain},
+    canary::{Canary, Stage},
+};
 use crate::store::{StoreError, Written};
 
 /// Who is told what became of a write.
@@ -13,6 +16,7 @@ pub(super) enum Reply {
     Settled(oneshot::Sender<Result<(), StoreError>>),
     Released(oneshot::Sender<usize>),
     UserSet(oneshot::Sender<Result<bool, StoreError>>),
+    Canary(Canary),
     Nobody,
     /// The archivist itself: it keeps dead letters within their bounds.
     Bound,
@@ -28,6 +32,7 @@ impl Reply {
             (Self::Settled(reply), Written::Settled(_)) => drop(reply.send(Ok(()))),
             (Self::Released(reply), Written::Released(count)) => drop(reply.send(count)),
             (Self::UserSet(reply), Written::UserSet(changed)) => drop(reply.send(Ok(changed))),
+            (Self::Canary(canary), Written::Probed) => canary.pass(Stage::Store),
             (reply, Written::Refused(reason)) => reply.failed(&StoreError::Refused(reason)),
             // A dropped reply tells its owner that the answer got lost.
             _ => {}
@@ -42,7 +47,7 @@ impl Reply {
             Self::Discarded(reply) => drop(reply.send(Err(error.clone()))),
             Self::Settled(reply) => drop(reply.send(Err(error.clone()))),
             Self::UserSet(reply) => drop(reply.send(Err(error.clone()))),
-            Self::Released(_) | Self::Nobody | Self::Bound => {}
+            Self::Released(_) | Self::Canary(_) | Self::Nobody | Self::Bound => {}
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! It pulls: what waits, waits on disk and not in a mailbox, so a slow provider costs no memory and a restart loses nothing.
 //!
-//! * receives: `Wake` (archivist)
+//! * receives: `Wake` (archivist); `Canary`
 //! * sends: `Settle`, `ReleaseOverdue` to the archivist
 //! * when full: a `Wake` is dropped; the next tick looks into the store
 //! * when it dies: the session supervisor builds it again; it begins with the oldest open screening
@@ -19,6 +19,7 @@ use tokio::sync::oneshot;
 
 use super::{
     archivist::{Archivist, ReleaseOverdue, Settle},
+    canary::{Canary, Stage},
     line::{Line, Stop},
     mailbox::measured,
 };
@@ -64,6 +65,8 @@ pub struct Screener {
     reloading: bool,
     counting: bool,
     last_reload: Instant,
+    /// Goes on when the store has answered what there is to do.
+    canary: Option<Canary>,
 }
 
 impl Screener {
@@ -93,11 +96,12 @@ impl Screener {
             reloading: false,
             counting: false,
             last_reload: Instant::now(),
+            canary: None,
         }
     }
 }
 
-measured!(Screener: Wake, Stop);
+measured!(Screener: Wake, Canary, Stop);
 
 impl Actor for Screener {
     type Context = Context<Self>;
@@ -120,6 +124,15 @@ impl Handler<Wake> for Screener {
 
     fn handle(&mut self, _: Wake, ctx: &mut Self::Context) {
         self.look(ctx);
+    }
+}
+
+impl Handler<Canary> for Screener {
+    type Result = ();
+
+    fn handle(&mut self, canary: Canary, ctx: &mut Self::Context) {
+        self.canary = Some(canary);
+        self.take(ctx);
     }
 }
 
@@ -157,8 +170,13 @@ impl Screener {
         let taken = self.store.take_screenings(self.claimant, free).into_actor(self);
         ctx.spawn(taken.map(move |open, screener, ctx| {
             screener.looking = false;
+            // Dropped where the store has failed: the next one then meets it where commits do.
+            let canary = screener.canary.take();
             match open {
                 Ok(open) => {
+                    if let Some(canary) = canary {
+                        canary.pass(Stage::Screening);
+                    }
                     let more = open.len() == free;
                     open.into_iter().for_each(|open| screener.begin(open, ctx));
                     if more || screener.look_again {

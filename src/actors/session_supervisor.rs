@@ -1,7 +1,8 @@
 //! The registry: starts one session a client on the worker that holds its connection, counts them, rebuilds what died, ends those
 //! of users who were removed, says goodbye to all.
 //!
-//! * receives: `Connect`, `LookAtUsers` (HTTP), `Gone` (sessions), `Guard`, `SayGoodbye`, `CutOff` (application)
+//! * receives: `Connect`, `LookAtUsers` (HTTP), `Gone` (sessions), `Guard`, `SayGoodbye`, `CutOff` (application),
+//!   `LoopBack` (a canary)
 //! * sends: `Goodbye`, `Dismiss`, `Stop` to sessions, `Join` to rebuilt relays
 //! * when full: a `Connect` is refused with 503; a `Gone` is never refused, there is one a session
 //! * when it dies: the application builds it again over the same registry; sessions live on
@@ -21,8 +22,11 @@ use actix::{
 use tokio::sync::{oneshot, watch};
 
 use super::{
+    canary::LoopBack,
+    farewell::Farewell,
     left::Left,
     line::{Line, Stop, guarded},
+    loopback,
     mailbox::{Address, measured},
     outbox::Outbox,
     registry::{Full, Member, Registry, SessionId},
@@ -40,6 +44,8 @@ use crate::{
 
 /// How often it looks whether one of its wards has died.
 pub const LOOK: Duration = Duration::from_millis(100);
+/// How often it looks whom to say goodbye to, once the hub stops.
+const NEXT_GOODBYES: Duration = Duration::from_millis(20);
 /// How often it looks through all sessions for one that died without a word.
 const LOOK_AT_SESSIONS: Duration = Duration::from_secs(5);
 
@@ -98,10 +104,13 @@ pub struct Gone {
 #[rtype(result = "()")]
 pub struct Guard(pub Ward);
 
-/// No new streams, and every open one ends.
+/// No new streams, and every open one ends, one after the other.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct SayGoodbye;
+pub struct SayGoodbye {
+    /// The last one is told so soon.
+    pub within: Duration,
+}
 
 /// Break off every stream that has not ended.
 #[derive(Message)]
@@ -152,6 +161,8 @@ pub struct SessionSupervisor {
     looked_through: Option<u64>,
     /// Who waits for a look that begins later.
     waiting: Vec<oneshot::Sender<()>>,
+    /// Whom to say goodbye to, once the hub stops.
+    farewell: Option<Farewell>,
 }
 
 impl SessionSupervisor {
@@ -167,6 +178,7 @@ impl SessionSupervisor {
             blind: false,
             looked_through: None,
             waiting: Vec::new(),
+            farewell: None,
         }
     }
 
@@ -179,7 +191,7 @@ impl SessionSupervisor {
     }
 }
 
-measured!(SessionSupervisor: Connect, LookAtUsers, Gone, Guard, SayGoodbye, CutOff, Stop);
+measured!(SessionSupervisor: Connect, LookAtUsers, Gone, Guard, SayGoodbye, CutOff, LoopBack, Stop);
 
 impl Actor for SessionSupervisor {
     type Context = Context<Self>;
@@ -192,6 +204,10 @@ impl Actor for SessionSupervisor {
         ctx.run_interval(LOOK_AT_SESSIONS, |supervisor, _| supervisor.forget_the_dead());
         if let Some((_, look_interval)) = &self.charge.users {
             ctx.run_interval(*look_interval, |supervisor, ctx| supervisor.look_at_users(ctx));
+        }
+        if self.charge.leaving.load(Ordering::Relaxed) {
+            // The one before died over its goodbyes, and much of their time may be gone.
+            self.say_goodbye(Duration::ZERO, ctx);
         }
     }
 }
@@ -232,13 +248,9 @@ impl Handler<Guard> for SessionSupervisor {
 impl Handler<SayGoodbye> for SessionSupervisor {
     type Result = ();
 
-    fn handle(&mut self, _: SayGoodbye, _: &mut Self::Context) {
+    fn handle(&mut self, SayGoodbye { within }: SayGoodbye, ctx: &mut Self::Context) {
         self.charge.leaving.store(true, Ordering::Relaxed);
-        let retry = self.charge.around.stream.retry;
-        for (_, member) in self.registry().members() {
-            // Spread over one to three times the usual wait, so that they do not all come back at once.
-            member.session.send(Goodbye { retry: retry.mul_f64(1.0 + 2.0 * fastrand::f64()) });
-        }
+        self.say_goodbye(within, ctx);
     }
 }
 
@@ -247,6 +259,14 @@ impl Handler<CutOff> for SessionSupervisor {
 
     fn handle(&mut self, _: CutOff, _: &mut Self::Context) {
         self.registry().members().for_each(|(_, member)| member.session.send(Stop));
+    }
+}
+
+impl Handler<LoopBack> for SessionSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, canary: LoopBack, _: &mut Self::Context) {
+        loopback::open(&self.charge.around, self.charge.line.clone(), canary);
     }
 }
 
@@ -323,6 +343,25 @@ impl SessionSupervisor {
                 ),
             ),
         })
+    }
+
+    fn say_goodbye(&mut self, within: Duration, ctx: &mut Context<Self>) {
+        let sessions = self.registry().members().map(|(id, _)| id).collect();
+        self.farewell = Some(Farewell::new(sessions, Instant::now(), within));
+        self.say_next_goodbyes();
+        ctx.run_interval(NEXT_GOODBYES, |supervisor, _| supervisor.say_next_goodbyes());
+    }
+
+    fn say_next_goodbyes(&mut self) {
+        let retry = self.charge.around.stream.retry;
+        let due = self.farewell.as_mut().map(|farewell| farewell.due(Instant::now(), retry)).unwrap_or_default();
+        let registry = self.registry();
+        for (id, retry) in due {
+            // Who has gone by himself meanwhile is not there any more.
+            if let Some(member) = registry.get(id) {
+                member.session.send(Goodbye { retry });
+            }
+        }
     }
 
     fn forget(&mut self, id: SessionId, cause: &'static str) {

@@ -1,6 +1,6 @@
 //! Takes webhook bodies in: has them read and cleaned, and hands them to the archivist.
 //!
-//! * receives: `Webhook`, `Retry` (HTTP)
+//! * receives: `Webhook`, `Retry` (HTTP); `Canary`
 //! * sends: `Keep`, `KeepAgain` to the archivist; the answer to HTTP once the body is durable
 //! * when full: HTTP answers 503 with `Retry-After`; nothing was taken in
 //! * when it dies: webhooks under way are not acknowledged (503); the session supervisor builds it again
@@ -14,6 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::{
     archivist::{Archivist, Keep, KeepAgain},
+    canary::{Canary, Stage},
     intake::{Intake, Verdict},
     line::{Line, Stop, guarded},
     mailbox::measured,
@@ -86,7 +87,7 @@ impl WebhookHandler {
     }
 }
 
-measured!(WebhookHandler: Webhook, Retry, Stop);
+measured!(WebhookHandler: Webhook, Retry, Canary, Stop);
 
 impl Actor for WebhookHandler {
     type Context = Context<Self>;
@@ -105,6 +106,14 @@ impl Handler<Retry> for WebhookHandler {
 
     fn handle(&mut self, retry: Retry, _: &mut Self::Context) {
         guarded("webhook_handler", self, |handler| &handler.metrics, |handler| handler.take_in_again(retry));
+    }
+}
+
+impl Handler<Canary> for WebhookHandler {
+    type Result = ();
+
+    fn handle(&mut self, canary: Canary, _: &mut Self::Context) {
+        canary.pass(Stage::Ingest);
     }
 }
 

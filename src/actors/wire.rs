@@ -16,6 +16,8 @@ pub enum Wire {
     Alone(Arc<Link>),
     /// An HTTP/2 stream beside others.
     Shared(Branch),
+    /// Nobody: the stream of a canary.
+    Nowhere,
 }
 
 /// One stream of an HTTP/2 connection.
@@ -43,6 +45,7 @@ impl Wire {
         match self {
             Self::Direct(link) | Self::Alone(link) => link.cut(),
             Self::Shared(branch) => branch.cut.store(true, Ordering::Release),
+            Self::Nowhere => {}
         }
     }
 
@@ -51,6 +54,7 @@ impl Wire {
         match self {
             Self::Direct(link) | Self::Alone(link) => link.failure(),
             Self::Shared(branch) => branch.link.failure(),
+            Self::Nowhere => None,
         }
     }
 }

@@ -25,37 +25,38 @@ impl Publisher {
         Self { bus, connection: None }
     }
 
-    /// Sends these, in order, and connects where that is to be done first; without any it only connects.
+    /// Sends these, in order, and connects where that is to be done first; without any it only connects. A
+    /// canary goes behind them.
     ///
     /// # Errors
     /// Where Redis has not confirmed all of them. It may have some; the next call connects anew.
-    pub async fn publish(&mut self, entries: &[Entry]) -> Result<(), BusError> {
+    pub async fn publish(&mut self, entries: &[Entry], canary: Option<u64>) -> Result<(), BusError> {
         let was_open = self.connection.is_some();
-        match self.attempt(entries).await {
+        match self.attempt(entries, canary).await {
             // It may have been cut while there was nothing to send.
-            Err(error) if was_open && !error.is_refusal() => self.attempt(entries).await,
+            Err(error) if was_open && !error.is_refusal() => self.attempt(entries, canary).await,
             outcome => outcome,
         }
     }
 
-    async fn attempt(&mut self, entries: &[Entry]) -> Result<(), BusError> {
+    async fn attempt(&mut self, entries: &[Entry], canary: Option<u64>) -> Result<(), BusError> {
         // Taken out, so that a connection that has failed is not used again: its answers would come too late.
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => self.bus.connect(CONFIRM).await?,
         };
-        if !entries.is_empty() {
-            self.add_all(entries).exec_async(&mut connection).await?;
+        if !entries.is_empty() || canary.is_some() {
+            self.add_all(entries, canary).exec_async(&mut connection).await?;
         }
         self.connection = Some(connection);
         Ok(())
     }
 
-    fn add_all(&self, entries: &[Entry]) -> redis::Pipeline {
+    fn add_all(&self, entries: &[Entry], canary: Option<u64>) -> redis::Pipeline {
         let mut pipeline = redis::pipe();
-        for entry in entries {
+        for fields in entries.iter().map(wire::fields).chain(canary.map(wire::canary_fields)) {
             let add = pipeline.cmd("XADD").arg(&self.bus.stream).arg("MAXLEN").arg("~").arg(self.bus.max_len).arg("*");
-            for (name, value) in wire::fields(entry) {
+            for (name, value) in fields {
                 add.arg(name).arg(&*value);
             }
             add.ignore();

@@ -39,6 +39,8 @@ pub struct Heard {
     pub entries: Vec<Entry>,
     /// Why the others were left out.
     pub unsound: Vec<Unsound>,
+    /// The canaries of all nodes.
+    pub canaries: Vec<u64>,
 }
 
 impl Subscription {
@@ -61,6 +63,10 @@ impl Subscription {
         for message in self.read(&mut open, AT_ONCE, Some(BLOCK)).await? {
             let (id, fields) = split(message)?;
             open.last = id;
+            if let Some(canary) = fields.as_deref().and_then(wire::canary) {
+                heard.canaries.push(canary);
+                continue;
+            }
             match fields.ok_or(Unsound::Malformed).and_then(|fields| wire::entry(self.epoch, fields)) {
                 Ok(entry) => heard.entries.push(entry),
                 Err(unsound) => heard.unsound.push(unsound),

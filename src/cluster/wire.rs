@@ -13,6 +13,7 @@ const KIND: &str = "kind";
 const NOTIFICATION: &str = "notification";
 const OWNER: &str = "owner";
 const PAYLOAD: &str = "payload";
+const CANARY: &str = "canary";
 
 const KINDS: [(Kind, &str); 2] = [(Kind::Notification, "notification"), (Kind::Update, "update")];
 
@@ -49,6 +50,19 @@ pub(super) fn fields(entry: &Entry) -> Vec<(&'static str, Cow<'_, str>)> {
     ];
     fields.extend(entry.owner.as_deref().map(|owner| (OWNER, owner.into())));
     fields
+}
+
+/// The one field of a canary.
+pub(super) fn canary_fields(id: u64) -> Vec<(&'static str, Cow<'static, str>)> {
+    vec![(CANARY, id.to_string().into())]
+}
+
+/// The canary of these fields, when it is one.
+pub(super) fn canary(fields: &[(Vec<u8>, Vec<u8>)]) -> Option<u64> {
+    match fields {
+        [(name, id)] if name == CANARY.as_bytes() => std::str::from_utf8(id).ok()?.parse().ok(),
+        _ => None,
+    }
 }
 
 /// The entry of these fields, when it is one of this log.

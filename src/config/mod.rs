@@ -382,6 +382,8 @@ pub struct Admin {
     pub allow_remote: bool,
     /// Names, beside addresses and localhost, by which it may be asked for.
     pub allowed_hosts: Vec<String>,
+    /// How often a canary is sent through the whole flow; `"off"` in the file is none.
+    pub canary_interval: Option<Duration>,
 }
 
 /// Logging.

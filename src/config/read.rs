@@ -36,6 +36,8 @@ const SHORTEST_REFRESH: Duration = Duration::from_secs(10);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
+/// A canary writes: more often it would be work of its own.
+const SHORTEST_CANARY: Duration = Duration::from_millis(100);
 const YEAR: Duration = Duration::from_secs(31_557_600);
 const CENTURY: Duration = Duration::from_secs(31_557_600 * 100);
 
@@ -197,6 +199,7 @@ pub(super) fn read(settings: &Settings, folder: &Path, faults: &mut Vec<Fault>) 
             bind: r.address("admin.bind"),
             allow_remote: r.boolean("admin.allow_remote"),
             allowed_hosts: r.texts("admin.allowed_hosts", units::host),
+            canary_interval: r.duration_or("admin.canary_interval", "off", SHORTEST_CANARY..=HOUR),
         },
         log: Log {
             level: r.word(

@@ -14,7 +14,10 @@ use serde::Serialize;
 use tokio::sync::Semaphore;
 
 use super::{actors::ActorKind, answer::json};
-use crate::{actors::archivist::StoreHealth, metrics::Metrics};
+use crate::{
+    actors::{archivist::StoreHealth, canary::Stage, canary_keeper::CanaryKeeper},
+    metrics::Metrics,
+};
 
 /// What readiness is made of.
 pub struct Readiness {
@@ -22,6 +25,8 @@ pub struct Readiness {
     pub stopping: AtomicBool,
     /// Whether the last commit worked.
     pub store: Arc<StoreHealth>,
+    /// Knows which stage of the flow is stuck; none where `admin.canary_interval` is off.
+    pub canary: Option<Arc<CanaryKeeper>>,
     /// Whether there is a bus to other nodes.
     pub has_bus: bool,
     /// Counters.
@@ -46,7 +51,7 @@ pub async fn healthz() -> HttpResponse {
     json(StatusCode::OK, &Health { status: "ok", reasons: Vec::new(), warnings: Vec::new() })
 }
 
-/// Ready: webhooks are kept and streams are opened. 503 with the reasons where they are not. A warning is none: without the bus
+/// Ready: webhooks are kept, streams are opened, and a canary comes through all of the flow. 503 with the reasons where they are not. A warning is none: without the bus
 /// entries of other nodes come later, and nothing else.
 pub async fn readyz(readiness: web::Data<Readiness>) -> HttpResponse {
     let mut reasons = Vec::new();
@@ -56,6 +61,7 @@ pub async fn readyz(readiness: web::Data<Readiness>) -> HttpResponse {
     if !readiness.store.load(Ordering::Relaxed) {
         reasons.push("store_failing");
     }
+    reasons.extend(readiness.canary.as_ref().and_then(|canary| canary.stuck()).map(Stage::reason));
     let bus_lost = readiness.has_bus && readiness.metrics.bus.bus_connected.get() == 0;
     let warnings = if bus_lost { vec!["bus_lost"] } else { Vec::new() };
     if reasons.is_empty() {
@@ -69,6 +75,8 @@ pub async fn readyz(readiness: web::Data<Readiness>) -> HttpResponse {
 pub async fn metrics(request: HttpRequest, readiness: web::Data<Readiness>) -> HttpResponse {
     let (places, free) = &readiness.webhooks;
     let in_flight = places.saturating_sub(free.available_permits());
+    let canary_age = readiness.canary.as_ref().map_or(0.0, |canary| canary.age().as_secs_f64());
+    readiness.metrics.actors.canary_age_seconds.set(canary_age);
     readiness.metrics.webhooks.webhooks_in_flight.set(i64::try_from(in_flight).unwrap_or(i64::MAX));
     let accepted = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     if accepted.contains("text/plain") && !accepted.contains("application/openmetrics-text") {

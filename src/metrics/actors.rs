@@ -1,11 +1,18 @@
 //! Every kind of actor, labelled `actor`: how often one was rebuilt, and what its mailboxes have been through.
 
-use std::{fmt::Error, sync::Arc};
+use std::{
+    fmt::Error,
+    sync::{Arc, atomic::AtomicU64},
+};
 
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric},
-    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
+    metrics::{
+        MetricType,
+        counter::ConstCounter,
+        gauge::{ConstGauge, Gauge},
+    },
     registry::{Registry, Unit},
 };
 
@@ -31,6 +38,8 @@ pub struct Actors {
     pub restarts: Labelled,
     /// Messages whose handling panicked.
     pub panics: Labelled,
+    /// Since the last canary that came through was sent, set when it is asked for; 0 where none are sent.
+    pub canary_age_seconds: Gauge<f64, AtomicU64>,
 }
 
 impl Actors {
@@ -47,7 +56,10 @@ impl Actors {
             session_supervisor: Kind::new("session_supervisor", mailbox.session_supervisor),
             restarts: labelled(to, "actor_restarts", "Actors rebuilt after their death", "actor", &[]),
             panics: labelled(to, "actor_panics", "Messages whose handling panicked", "actor", &[]),
+            canary_age_seconds: Gauge::default(),
         };
+        let help = "Since the last canary that came through was sent";
+        to.register("canary_age_seconds", help, actors.canary_age_seconds.clone());
         for kind in actors.all() {
             drop(actors.restarts.get_or_create(&[("actor", kind.name)]));
             drop(actors.panics.get_or_create(&[("actor", kind.name)]));

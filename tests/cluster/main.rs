@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod bus;
+mod canary;
 mod delivery;
 #[expect(dead_code, unused_imports, reason = "the stories of other targets use the rest")]
 #[path = "../servers/mod.rs"]

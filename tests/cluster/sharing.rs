@@ -78,7 +78,7 @@ fn a_dead_node_s_screenings_are_taken_over() {
     std::thread::sleep(2 * TAKE_OVER_AFTER);
     assert!(calls.waiting().is_none(), "nothing is taken from the living");
     // A node that stops rebuilds nobody, so its screener is dead for good: no sign of life, and nothing is given back.
-    dying.lines().session_supervisor.send(SayGoodbye);
+    dying.lines().session_supervisor.send(SayGoodbye { within: Duration::ZERO });
     dying.stream(USER).refused().assert_error(503);
     dying.lines().screener.send(Stop);
     assert_eq!(answer(&calls, 2), names);

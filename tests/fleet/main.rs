@@ -13,6 +13,7 @@ mod log;
 mod node;
 mod plan;
 mod reader;
+mod rolling;
 mod sender;
 #[expect(dead_code, reason = "the stories of other targets use the rest")]
 #[path = "../servers/mod.rs"]
@@ -76,7 +77,7 @@ async fn a_fleet_under_kill_9_shows_all_that_was_acknowledged_once_and_in_one_or
     audit::all_ready(&mut nodes).await;
     println!("logs: {:?}", nodes.iter().map(Node::log_file).collect::<Vec<_>>());
     let doors: Vec<_> = nodes.iter().map(|node| node.public).collect();
-    let nginx = balancer::start(&doors);
+    let nginx = balancer::start(&doors, "error timeout");
     let stage = Arc::new(Stage::new(nginx.address(), doors.clone(), origin(doors[0]).await));
 
     let mut readers = JoinSet::new();

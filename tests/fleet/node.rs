@@ -49,6 +49,16 @@ impl Node {
         self.process.start(command);
     }
 
+    /// Changes a setting for when it is started next.
+    pub fn set(&mut self, key: &'static str, value: &str) {
+        self.settings.push((key, value.into()));
+    }
+
+    /// Tells it to stop, and waits until it has.
+    pub fn stop(&mut self) {
+        self.process.stop();
+    }
+
     /// Ends it at once, as a crash would.
     pub fn kill9(&mut self) {
         self.process.kill9();

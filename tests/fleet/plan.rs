@@ -29,6 +29,11 @@ impl Plan {
     }
 }
 
+/// How many readers a rolling restart has; `LOOKOUT_FLEET_READERS`.
+pub fn rolling_readers() -> usize {
+    from_environment("LOOKOUT_FLEET_READERS").unwrap_or(300)
+}
+
 fn from_environment<T: FromStr>(name: &str) -> Option<T> {
     let text = std::env::var(name).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text:?}")))

@@ -2,7 +2,7 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, atomic::Ordering},
+    sync::{Arc, Mutex, atomic::Ordering},
     time::Duration,
 };
 
@@ -25,13 +25,15 @@ pub struct Reader {
     seen: usize,
     /// Its last id.
     last: String,
+    /// How long it was told to wait.
+    retry: Duration,
 }
 
 impl Reader {
     /// One that has seen nothing.
     pub fn new(name: String, stage: Arc<Stage>, rng: Rng) -> Self {
         let last = stage.origin.clone();
-        Self { name, stage, rng, seen: 0, last }
+        Self { name, stage, rng, seen: 0, last, retry: Duration::from_secs(3) }
     }
 
     /// Follows the log over nginx, never long on one connection, to its end.
@@ -47,6 +49,24 @@ impl Reader {
             if self.stay(stream, leaves).await {
                 return;
             }
+        }
+    }
+
+    /// Follows the log over nginx as a browser does: stays while it may, and comes back when it was told to. Notes when it asks for a
+    /// stream, refused or not.
+    pub async fn follow(mut self, asked: Arc<Mutex<Vec<Instant>>>) {
+        loop {
+            asked.lock().expect("no panic").push(Instant::now());
+            let Some(stream) = self.come(self.stage.front).await else {
+                sleep(self.retry).await;
+                continue;
+            };
+            Stage::count(&self.stage.open);
+            if self.stay(stream, Instant::now() + 10 * PATIENCE).await {
+                return;
+            }
+            self.stage.open.fetch_sub(1, Ordering::Relaxed);
+            sleep(self.retry).await;
         }
     }
 
@@ -100,6 +120,9 @@ impl Reader {
             return false;
         }
         if !frame.contains("data: ") {
+            if let Some(retry) = frame.lines().find_map(|line| line.strip_prefix("retry: ")) {
+                self.retry = Duration::from_millis(retry.parse().expect("milliseconds"));
+            }
             return false;
         }
         let message = read(frame);

@@ -33,6 +33,8 @@ pub struct Stage {
     pub deliveries: AtomicUsize,
     /// Streams opened by readers.
     pub connections: AtomicUsize,
+    /// Streams open right now, of readers that follow.
+    pub open: AtomicUsize,
 }
 
 impl Stage {
@@ -49,6 +51,7 @@ impl Stage {
             longest: AtomicUsize::new(0),
             deliveries: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
+            open: AtomicUsize::new(0),
         }
     }
 

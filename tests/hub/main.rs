@@ -7,6 +7,7 @@ mod support;
 mod actors;
 mod admin;
 mod asking;
+mod canary;
 mod check;
 mod cors;
 mod crash;

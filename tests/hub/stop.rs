@@ -130,3 +130,45 @@ fn a_reader_resumes_across_an_orderly_stop() {
     let mut reader = hub.stream(USER).after(&reader.last_id()).connect();
     assert_eq!(reader.notification().json["notification_id"], second);
 }
+
+#[test]
+fn streams_end_one_after_the_other_and_their_readers_are_to_come_back_evenly_over_time() {
+    const READERS: usize = 300;
+    let mut server =
+        Server::start(&[("STREAM__MAX_CONNECTIONS", "301"), ("STREAM__RETRY", "2s"), ("SERVER__SHUTDOWN_GRACE", "5s")]);
+    let readers: Vec<_> = (0..READERS).map(|_| server.reader(USER)).collect();
+    let start = Instant::now();
+    server.signal(Signal::SIGTERM);
+    let goodbyes: Vec<(Duration, Duration)> = std::thread::scope(|scope| {
+        let waiting: Vec<_> = readers
+            .into_iter()
+            .map(|mut reader| {
+                scope.spawn(move || {
+                    assert_eq!(reader.rest().1, End::Clean);
+                    (start.elapsed(), Duration::from_millis(*reader.retries().last().unwrap()))
+                })
+            })
+            .collect();
+        // What comes while streams are still open is sent elsewhere at once.
+        for refused in [server.stream(USER).refused(), server.post(event("test_user|false", "late"))] {
+            assert_eq!(refused.assert_error(503)["error"], "stopping");
+            assert_eq!(refused.head.header("retry-after").as_deref(), Some("1"));
+        }
+        assert_eq!(server.admin("/readyz").status(), 503);
+        waiting.into_iter().map(|goodbye| goodbye.join().unwrap()).collect()
+    });
+    assert_eq!(server.wait_for_exit().code(), Some(0));
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+
+    let (mut ends, mut comebacks): (Vec<_>, Vec<_>) = goodbyes.into_iter().map(|(end, retry)| (end, end + retry)).unzip();
+    ends.sort();
+    comebacks.sort();
+    assert!(ends[READERS - 1] - ends[0] > Duration::from_secs(2), "paced: {:?} to {:?}", ends[0], ends[READERS - 1]);
+    let span = comebacks[READERS - 1] - comebacks[0];
+    let mean = READERS as f64 / span.as_secs_f64();
+    let within_a_second =
+        |at: usize| comebacks[at..].iter().take_while(|later| **later < comebacks[at] + Duration::from_secs(1)).count();
+    let largest = (0..READERS).map(within_a_second).max().unwrap();
+    println!("{READERS} come back over {span:?}: {mean:.1} a second, {largest} in the largest");
+    assert!(largest as f64 <= 3.0 * mean, "{largest} in one second, {mean:.1} in the mean");
+}

@@ -117,7 +117,12 @@ fn the_defaults_are_the_documented_ones() {
             look_interval: Duration::from_millis(500),
             take_over_after: Duration::from_secs(10),
         },
-        admin: Admin { bind: ([127, 0, 0, 1], 8001).into(), allow_remote: false, allowed_hosts: Vec::new() },
+        admin: Admin {
+            bind: ([127, 0, 0, 1], 8001).into(),
+            allow_remote: false,
+            allowed_hosts: Vec::new(),
+            canary_interval: Some(Duration::from_secs(10)),
+        },
         log: Log { level: log::LevelFilter::Info, format: LogFormat::Text },
         mailbox: Mailbox {
             webhook_handler: 256,

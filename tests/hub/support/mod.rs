@@ -2,6 +2,7 @@
 
 mod doors;
 mod events;
+mod hold;
 mod http;
 mod http2;
 mod hub;
@@ -18,6 +19,7 @@ use std::time::{Duration, Instant};
 
 pub use doors::{Doors, post};
 pub use events::{batch, event, marker, payload, sized_batch};
+pub use hold::{Hold, hold};
 pub use http::{Answer, Client};
 pub use http2::Http2;
 pub use hub::{Hub, Setup};

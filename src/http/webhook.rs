@@ -69,6 +69,7 @@ pub struct Ingest {
     post,
     path = super::WEBHOOK,
     tag = "webhook",
+    security(()),
     summary = "Takes one event, an array of events, or {\"data\":[…]}",
     description = "Answered once everything is on disk, without waiting for screening or any reader. Any content type whose bytes \
         are JSON is read; fields beyond those described here are kept and streamed. With `ingest.bind` this route moves to that \
@@ -180,7 +181,7 @@ pub struct Single<'a> {
     status: &'static str,
     message: &'static str,
     /// Null for a test of the provider.
-    #[schema(pattern = "^[0-9a-f]{24}$")]
+    #[schema(required, pattern = "^[0-9a-f]{24}$")]
     notification_id: Option<&'a str>,
     /// Whether it was there before: the id is the first one's.
     duplicate: bool,
@@ -205,7 +206,7 @@ enum ItemResult {
     /// It was kept.
     Kept {
         index: usize,
-        #[schema(pattern = "^[0-9a-f]{24}$")]
+        #[schema(required, pattern = "^[0-9a-f]{24}$")]
         notification_id: Option<String>,
         duplicate: bool,
     },

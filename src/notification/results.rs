@@ -71,6 +71,7 @@ pub struct ListInfo {
     /// Changes whenever the list's content does: the first 12 hex digits of the content's SHA-256.
     pub version: String,
     /// When this version was read, RFC 3339.
+    #[schema(format = DateTime)]
     pub loaded_at: String,
     /// How many rows it holds.
     pub entries: u64,
@@ -94,6 +95,7 @@ pub struct Hit {
     /// The sanction programmes or data sets.
     pub programs: Vec<String>,
     /// Where to read more.
+    #[schema(required)]
     pub url: Option<String>,
 }
 
@@ -103,26 +105,35 @@ pub struct ScreeningResults {
     /// Where it stands.
     pub status: Status,
     /// Why it is not a plain answer, in snake_case: `no_list`, `stale_list`, `vessel_type`, …
+    #[schema(required)]
     pub reason: Option<String>,
     /// The worst of all, UNKNOWN where nothing could be said.
     pub overall_severity: Severity,
     /// The ship itself is listed. Null: not checked.
+    #[schema(required)]
     pub ship_sanctions: Option<Severity>,
     /// Its owner or manager is listed. Null: not checked.
+    #[schema(required)]
     pub company_sanctions: Option<Severity>,
     /// Its flag is listed. Null: not checked.
+    #[schema(required)]
     pub country_sanctions: Option<Severity>,
     /// Where it has been. Null: not checked.
+    #[schema(required)]
     pub ship_movement: Option<Severity>,
     /// Port state control. Null: not checked.
+    #[schema(required)]
     pub psc: Option<Severity>,
     /// The provider's own number for this screening.
+    #[schema(required)]
     pub transaction_id: Option<String>,
     /// `list`, `none`, …
     pub provider: String,
     /// When screening began, RFC 3339.
+    #[schema(required, format = DateTime)]
     pub started_at: Option<String>,
     /// When it ended, RFC 3339; null while pending.
+    #[schema(required, format = DateTime)]
     pub completed_at: Option<String>,
     /// The lists that were looked into.
     pub lists: Vec<ListInfo>,

@@ -9,7 +9,7 @@ mod support;
 
 use std::{fs, path::Path, process::Command, time::Duration};
 
-use support::{Setup, event};
+use support::{Setup, event, wait_for};
 
 /// What is made up is the same at each run.
 const SEED: &str = "1";
@@ -18,7 +18,17 @@ const EXAMPLES: &str = "60";
 #[test]
 fn every_answer_to_what_can_be_made_up_is_described_and_no_5xx() {
     // Streams end by themselves, so that they too are answers.
-    let hub = Setup::new().with(|config| config.stream.max_lifetime = Some(Duration::from_millis(100))).start();
+    let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/watch-list.sample.csv");
+    let hub = Setup::new()
+        .with(|config| {
+            config.stream.max_lifetime = Some(Duration::from_millis(100));
+            config.screening.lists = vec![list];
+        })
+        .start();
+    let mut listed = event("test_user|true", "listed");
+    listed["vessel"]["imo"] = "9999931".into();
+    hub.post(listed).assert_success();
+    wait_for("the hit", || hub.history("").pointer("/notifications/0/data/screening_results/hits/0").cloned());
     let kept = hub.post(event("test_user|false", "there")).assert_success()["notification_id"].as_str().unwrap().to_owned();
     let folder = tempfile::tempdir().unwrap();
     // The webhook takes far more than the document says, on purpose; and no document can say that only one of two parameters is

@@ -40,17 +40,18 @@ use crate::{
     http::{
         actors::ActorKind,
         admin::Readiness,
+        admin_guard::Names,
         arrivals::Arrivals,
         auth::{Door, DoorError},
         dead_letters::Letters,
         departures::Departures,
         history::Exit,
         limits::Limits,
-        listen::{ListenError, Listeners, Routes, listen},
-        signature::Signature,
+        listen::{ListenError, Listeners, Routes, listen, most_streams},
+        reload::{Live, Mailboxes, Origin, Reloader},
         stream::Streams,
         users::UserBook,
-        webhook::Ingest,
+        webhook::{Ingest, Rules},
     },
     metrics::{
         Metrics,
@@ -98,6 +99,7 @@ pub struct App {
     pub(crate) threads: Vec<Arbiter>,
     lines: Lines,
     pub(crate) charge: Arc<Charge>,
+    reloader: Arc<Reloader>,
 }
 
 /// One line to each actor of the pipeline.
@@ -137,12 +139,22 @@ impl Lines {
 impl App {
     /// Starts with the configured screening provider. Must be called inside an actix `System`.
     pub async fn start(config: Config) -> Result<Self, StartError> {
+        let origin = Origin::fixed(&config);
+        Self::start_from(origin, config).await
+    }
+
+    /// Starts with a configuration that can be read again.
+    pub async fn start_from(origin: Origin, config: Config) -> Result<Self, StartError> {
         let screener = screening::screener(&config.screening);
-        Self::start_with(config, screener).await
+        Self::build(origin, config, screener).await
     }
 
     /// Starts with this screening provider.
     pub async fn start_with(config: Config, provider: Arc<dyn screening::Screener>) -> Result<Self, StartError> {
+        Self::build(Origin::fixed(&config), config, provider).await
+    }
+
+    async fn build(origin: Origin, config: Config, provider: Arc<dyn screening::Screener>) -> Result<Self, StartError> {
         let bus = match config.cluster.kind {
             ClusterKind::None => None,
             ClusterKind::Redis => Some(Bus::new(&config.cluster)?),
@@ -153,7 +165,8 @@ impl App {
         };
         let users = match config.auth.mode {
             AuthMode::Store => Some(Arc::new(UserList::new(store.users().await?, config.cluster.look_interval))),
-            AuthMode::List | AuthMode::Jwt | AuthMode::Http | AuthMode::Open => None,
+            AuthMode::List => Some(Arc::new(UserList::configured(&config.auth.users))),
+            AuthMode::Jwt | AuthMode::Http | AuthMode::Open => None,
         };
         let (door, mut tasks) = Door::open(&config.auth, users.clone())?;
         let metrics = Arc::new(Metrics::new(&config.mailbox));
@@ -175,12 +188,13 @@ impl App {
             session_supervisor: Line::unconnected(&metrics.actors.session_supervisor),
             relays: Arc::new(ArcSwap::from_pointee(Vec::new())),
         };
+        let reading = Arc::new(ArcSwap::from_pointee(Intake::new(&config.ingest, &config.screening, provider.provider())));
         let parts = Parts { config: &config, store: &store, recent: &recent, metrics: &metrics, lines: &lines };
         let mut wards = vec![
             parts.broadcaster(pipeline.handle()),
             parts.archivist(pipeline.handle(), health.clone()),
-            parts.webhook_handler(intake.handle(), provider.provider()),
-            parts.screener(screening.handle(), provider),
+            parts.webhook_handler(intake.handle(), reading.clone()),
+            parts.screener(screening.handle(), provider.clone()),
         ];
         let mut threads = Vec::new();
         if let (Some(bus), Some(line)) = (bus, &lines.courier) {
@@ -189,11 +203,12 @@ impl App {
             threads.push(thread);
         }
         let (open_sender, open) = watch::channel(0);
+        let look_at_users = (config.auth.mode == AuthMode::Store).then_some(config.cluster.look_interval);
         let charge = Arc::new(Charge {
             registry: Mutex::new(Registry::new(config.stream.max_connections, config.stream.max_connections_per_user)),
             wards: Mutex::new(wards),
             around: around.clone(),
-            users: users.map(|users| (users, config.cluster.look_interval)),
+            users: users.clone().map(|users| (users, look_at_users)),
             line: lines.session_supervisor.clone(),
             looks: AtomicU64::new(0),
             leaving: AtomicBool::new(false),
@@ -216,9 +231,8 @@ impl App {
         });
         let limits = Arc::new(Limits::new(&config, metrics.clone()));
         let ingest = Ingest {
-            config: config.ingest.clone(),
+            rules: Arc::new(ArcSwap::from_pointee(Rules::new(&config.ingest))),
             arrivals: Arrivals::new(permits.clone(), readiness.clone()),
-            signature: Signature::new(&config.ingest.signature),
             handler: lines.webhook_handler.clone(),
             metrics: metrics.clone(),
             readiness: readiness.clone(),
@@ -228,8 +242,31 @@ impl App {
         let exit = Exit { departures, limits: limits.clone() };
         let streams = Streams { around, supervisor: lines.session_supervisor.clone() };
         let (archivist, supervisor) = (lines.archivist.clone(), lines.session_supervisor.clone());
+        let live = Live {
+            limits: limits.clone(),
+            ingest: ingest.rules.clone(),
+            intake: reading,
+            cors: Arc::new(ArcSwap::from_pointee(config.cors.clone())),
+            names: Names::new(&config.admin),
+            users,
+            screener: provider,
+            charge: charge.clone(),
+            mailboxes: Mailboxes {
+                kinds: metrics.actors.clone(),
+                webhook_handler: lines.webhook_handler.clone(),
+                archivist: lines.archivist.clone(),
+                screener: lines.screener.clone(),
+                broadcaster: lines.broadcaster.clone(),
+                courier: lines.courier.clone(),
+                session_supervisor: lines.session_supervisor.clone(),
+                relays: lines.relays.clone(),
+            },
+            most_streams: most_streams(&config),
+        };
+        let (cors, names) = (live.cors.clone(), live.names.clone());
+        let reloader = Reloader::new(origin, live, config.clone());
         let users = UserBook { archivist, supervisor, store: store.clone() };
-        let workers = workers(&config, &metrics, &lines, charge.clone());
+        let workers = workers(&metrics, &lines, charge.clone());
         let letters = Letters { store: store.clone(), archivist: lines.archivist.clone() };
         let routes = Routes {
             streams,
@@ -240,6 +277,9 @@ impl App {
             letters,
             users,
             limits,
+            cors,
+            names,
+            reloader: reloader.clone(),
         };
         let listeners = listen(&config, routes, workers)?;
         log::info!(target: "notifications", "event=ready public={} ingest={} admin={}", listeners.public, listeners.ingest, listeners.admin);
@@ -257,6 +297,7 @@ impl App {
             threads,
             lines,
             charge,
+            reloader,
         })
     }
 
@@ -273,6 +314,11 @@ impl App {
     /// Where health and metrics are served.
     pub fn admin_addr(&self) -> SocketAddr {
         self.listeners.admin
+    }
+
+    /// Reads the configuration again.
+    pub fn reloader(&self) -> &Arc<Reloader> {
+        &self.reloader
     }
 
     /// The lines of the pipeline.
@@ -292,24 +338,32 @@ struct Parts<'a> {
 
 impl Parts<'_> {
     fn broadcaster(&self, thread: ArbiterHandle) -> Ward {
-        let (capacity, look_interval) = (self.config.mailbox.broadcaster, self.config.cluster.look_interval);
+        let (kind, look_interval) = (self.metrics.actors.broadcaster.clone(), self.config.cluster.look_interval);
         let (store, recent, relays, metrics) =
             (self.store.clone(), self.recent.clone(), self.lines.relays.clone(), self.metrics.clone());
         raise("broadcaster", &self.lines.broadcaster, thread, move |ctx| {
-            Broadcaster::create(capacity, look_interval, store.clone(), recent.clone(), relays.clone(), metrics.clone(), ctx)
+            Broadcaster::create(
+                kind.capacity(),
+                look_interval,
+                store.clone(),
+                recent.clone(),
+                relays.clone(),
+                metrics.clone(),
+                ctx,
+            )
         })
     }
 
     fn courier(&self, thread: ArbiterHandle, bus: Bus, line: &Line<Courier>) -> Ward {
-        let (capacity, epoch) = (self.config.mailbox.courier, self.store.span().epoch);
+        let (kind, epoch) = (self.metrics.actors.courier.clone(), self.store.span().epoch);
         let (broadcaster, metrics) = (self.lines.broadcaster.clone(), self.metrics.clone());
         raise("courier", line, thread, move |ctx| {
-            Courier::create(capacity, &bus, epoch, broadcaster.clone(), metrics.clone(), ctx)
+            Courier::create(kind.capacity(), &bus, epoch, broadcaster.clone(), metrics.clone(), ctx)
         })
     }
 
     fn archivist(&self, thread: ArbiterHandle, health: Arc<StoreHealth>) -> Ward {
-        let capacity = self.config.mailbox.archivist;
+        let kind = self.metrics.actors.archivist.clone();
         let (store, config) = (self.store.clone(), self.config.store.clone());
         let colleagues = Colleagues {
             broadcaster: self.lines.broadcaster.clone(),
@@ -319,33 +373,39 @@ impl Parts<'_> {
             health,
         };
         raise("archivist", &self.lines.archivist, thread, move |ctx| {
-            Archivist::create(capacity, store.clone(), config.clone(), colleagues.clone(), ctx)
+            Archivist::create(kind.capacity(), store.clone(), config.clone(), colleagues.clone(), ctx)
         })
     }
 
     fn screener(&self, thread: ArbiterHandle, provider: Arc<dyn screening::Screener>) -> Ward {
-        let capacity = self.config.mailbox.screener;
+        let kind = self.metrics.actors.screener.clone();
         let (config, store) = (self.config.screening.clone(), self.store.clone());
         let (archivist, metrics) = (self.lines.archivist.clone(), self.metrics.clone());
         raise("screener", &self.lines.screener, thread, move |ctx| {
-            Screener::create(capacity, provider.clone(), config.clone(), store.clone(), archivist.clone(), metrics.clone(), ctx)
+            Screener::create(
+                kind.capacity(),
+                provider.clone(),
+                config.clone(),
+                store.clone(),
+                archivist.clone(),
+                metrics.clone(),
+                ctx,
+            )
         })
     }
 
-    fn webhook_handler(&self, thread: ArbiterHandle, provider: &'static str) -> Ward {
-        let capacity = self.config.mailbox.webhook_handler;
-        let intake = Arc::new(Intake::new(&self.config.ingest, &self.config.screening, provider));
+    fn webhook_handler(&self, thread: ArbiterHandle, intake: Arc<ArcSwap<Intake>>) -> Ward {
+        let kind = self.metrics.actors.webhook_handler.clone();
         let (archivist, metrics) = (self.lines.archivist.clone(), self.metrics.clone());
         raise("webhook_handler", &self.lines.webhook_handler, thread, move |ctx| {
-            WebhookHandler::create(capacity, intake.clone(), archivist.clone(), metrics.clone(), ctx)
+            WebhookHandler::create(kind.capacity(), intake.clone(), archivist.clone(), metrics.clone(), ctx)
         })
     }
 
     fn session_supervisor(&self, thread: ArbiterHandle, charge: Arc<Charge>) -> Ward {
-        let mailbox = &self.config.mailbox;
-        let (capacity, session) = (mailbox.session_supervisor, mailbox.session);
+        let kind = self.metrics.actors.session_supervisor.clone();
         raise("session_supervisor", &self.lines.session_supervisor, thread, move |ctx| {
-            SessionSupervisor::create(capacity, session, charge.clone(), ctx)
+            SessionSupervisor::create(kind.capacity(), charge.clone(), ctx)
         })
     }
 }
@@ -380,20 +440,16 @@ fn guard(supervisor: Ward, metrics: Arc<Metrics>) -> JoinHandle<()> {
 }
 
 /// Called on each worker thread of the public listener: gives the thread its relay.
-fn workers(
-    config: &Config,
-    metrics: &Arc<Metrics>,
-    lines: &Lines,
-    charge: Arc<Charge>,
-) -> impl Fn() -> Arc<Worker> + Clone + Send + 'static {
-    let (capacity, metrics, lines) = (config.mailbox.relay, metrics.clone(), lines.clone());
+fn workers(metrics: &Arc<Metrics>, lines: &Lines, charge: Arc<Charge>) -> impl Fn() -> Arc<Worker> + Clone + Send + 'static {
+    let (metrics, lines) = (metrics.clone(), lines.clone());
     let count = Arc::new(AtomicUsize::new(0));
     move || {
         let index = count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let worker = Arc::new(Worker { index, arbiter: Arbiter::current(), relay: Line::unconnected(&metrics.actors.relay) });
         let metrics = metrics.clone();
-        let ward =
-            raise("relay", &worker.relay, worker.arbiter.clone(), move |ctx| Relay::create(capacity, metrics.clone(), ctx));
+        let ward = raise("relay", &worker.relay, worker.arbiter.clone(), move |ctx| {
+            Relay::create(metrics.actors.relay.capacity(), metrics.clone(), ctx)
+        });
         lines.relays.rcu(|relays| relays.iter().cloned().chain([worker.relay.clone()]).collect::<Vec<_>>());
         let (charge, again) = (charge.clone(), worker.clone());
         let rebuild = Box::new(move || {

@@ -13,7 +13,7 @@ use lookout::{
     app::App,
     commands,
     config::{self, AuthMode, Config, Loaded},
-    http::{auth::Door, connection::tls, listen::ListenError},
+    http::{auth::Door, connection::tls, listen::ListenError, reload::Origin},
     logging::Logging,
     shutdown::Signals,
     store::DeadLetter,
@@ -138,7 +138,7 @@ fn main() -> ExitCode {
         }
     };
     let outcome = match arguments.command.unwrap_or(Command::Serve) {
-        Command::Serve => return serve(loaded),
+        Command::Serve => return serve(loaded, arguments.config),
         Command::Check => check(&loaded),
         Command::DeadLetters { action } => System::new().block_on(dead_letters(&loaded.config, action)),
         Command::User { action } => user(&loaded.config, action),
@@ -157,18 +157,27 @@ fn main() -> ExitCode {
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 /// A failure is told by the log, so that whoever reads it by a program finds nothing else there.
-fn serve(Loaded { config, warnings }: Loaded) -> ExitCode {
-    if let Err(error) = Logging::start(&config.log, env::var("RUST_LOG").ok()) {
-        eprintln!("lookout: {error}");
-        return ExitCode::FAILURE;
-    }
+fn serve(Loaded { config, warnings }: Loaded, file: Option<PathBuf>) -> ExitCode {
+    let logging = match Logging::start(&config.log, env::var("RUST_LOG").ok()) {
+        Ok(logging) => logging,
+        Err(error) => {
+            eprintln!("lookout: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
     let (version, commit) = (env!("CARGO_PKG_VERSION"), env!("LOOKOUT_BUILD_COMMIT"));
     log::info!(target: "notifications", "event=starting version={version} commit={commit}");
     for warning in warnings {
         log::warn!(target: "notifications", "event=configuration {warning}");
     }
     raise_open_files(&config);
-    match run(config) {
+    let origin = Origin {
+        read: Box::new(move || {
+            Config::load(file.as_deref(), config::environment()).inspect(|loaded| raise_open_files(&loaded.config))
+        }),
+        log: Box::new(move |config| logging.change(config)),
+    };
+    match run(origin, config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             log::error!(target: "notifications", "event=failed {error}");
@@ -177,19 +186,31 @@ fn serve(Loaded { config, warnings }: Loaded) -> ExitCode {
     }
 }
 
-fn run(config: Config) -> Outcome {
+fn run(origin: Origin, config: Config) -> Outcome {
     System::new().block_on(async {
         let mut signals = Signals::new()?;
-        let app = App::start(config).await?;
+        let app = App::start_from(origin, config).await?;
         systemd::ready();
         let watchdog = systemd::feed_watchdog(app.pulse());
-        let name = signals.wait().await;
+        let name = signals.wait(|| reload(&app)).await;
         systemd::stopping();
         log::info!(target: "notifications", "event=signal name={name}");
         app.stop().await;
         watchdog.inspect(JoinHandle::abort);
         Ok(())
     })
+}
+
+/// Beside all else: a list on a disk that does not answer must not keep the server from stopping.
+fn reload(app: &App) {
+    log::info!(target: "notifications", "event=signal name=SIGHUP");
+    systemd::reloading();
+    let reloader = app.reloader().clone();
+    actix::spawn(async move {
+        // The log has told the faults.
+        let _ = reloader.reload().await;
+        systemd::ready();
+    });
 }
 
 /// Each stream is an open file; a limit below the configured number would turn readers away without a word.

@@ -26,6 +26,7 @@ pub mod recent;
 pub mod registry;
 pub mod relay;
 mod reply;
+pub mod resize;
 pub mod resume;
 pub mod screener;
 pub mod session;

@@ -1,4 +1,4 @@
-//! Who is connected: counts, limits and the sessions' addresses. Held by the session supervisor only.
+//! Who is connected: counts, limits and the sessions' addresses. Held by the session supervisor, and for a moment by a reload.
 
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
@@ -43,6 +43,11 @@ impl Registry {
     /// Empty; `max_per_user` 0 is no limit.
     pub fn new(max: usize, max_per_user: usize) -> Self {
         Self { max, max_per_user, members: HashMap::new(), per_user: HashMap::new(), next_id: 1 }
+    }
+
+    /// From now on so many; who is connected stays.
+    pub fn allow(&mut self, max: usize, max_per_user: usize) {
+        (self.max, self.max_per_user) = (max, max_per_user);
     }
 
     /// The id for one more session of this user, if there is room. Counted when [`Self::add`] is called.

@@ -129,14 +129,14 @@ pub struct Ward {
 
 /// What a supervisor works on; outlives it.
 pub struct Charge {
-    /// Who is connected. Only the one living supervisor ever locks it.
+    /// Who is connected. Locked by the one living supervisor, and for a moment by a reload.
     pub registry: Mutex<Registry>,
     /// Who is watched. Likewise.
     pub wards: Mutex<Vec<Ward>>,
     /// What sessions share.
     pub around: Arc<Surroundings>,
-    /// Who may connect and stay, where the store says so, and how often it is asked.
-    pub users: Option<(Arc<UserList>, Duration)>,
+    /// Who may connect and stay, where that is a list, and how often the store is asked for it; never where the configuration has it.
+    pub users: Option<(Arc<UserList>, Option<Duration>)>,
     /// The line to the supervisor itself, for sessions.
     pub line: Line<SessionSupervisor>,
     /// How often it has looked after its wards: who watches the process sees by that whether it lives.
@@ -150,7 +150,6 @@ pub struct Charge {
 /// The actor.
 pub struct SessionSupervisor {
     charge: Arc<Charge>,
-    session_mailbox: usize,
     /// Users whose streams have ended.
     left: Left,
     /// Whether the store is asked for users right now.
@@ -166,13 +165,11 @@ pub struct SessionSupervisor {
 }
 
 impl SessionSupervisor {
-    /// A supervisor over this charge; its mailbox holds `capacity` (`mailbox.session_supervisor`) messages, that of each
-    /// session `session_mailbox` (`mailbox.session`).
-    pub fn create(capacity: usize, session_mailbox: usize, charge: Arc<Charge>, ctx: &mut Context<Self>) -> Self {
+    /// A supervisor over this charge; its mailbox holds `capacity` (`mailbox.session_supervisor`) messages.
+    pub fn create(capacity: usize, charge: Arc<Charge>, ctx: &mut Context<Self>) -> Self {
         ctx.set_mailbox_capacity(capacity);
         Self {
             charge,
-            session_mailbox,
             left: Left::default(),
             looking: false,
             blind: false,
@@ -202,7 +199,9 @@ impl Actor for SessionSupervisor {
             supervisor.charge.looks.fetch_add(1, Ordering::Relaxed);
         });
         ctx.run_interval(LOOK_AT_SESSIONS, |supervisor, _| supervisor.forget_the_dead());
-        if let Some((_, look_interval)) = &self.charge.users {
+        // The one before may have died with the message that said so.
+        self.dismiss_the_removed();
+        if let Some((_, Some(look_interval))) = &self.charge.users {
             ctx.run_interval(*look_interval, |supervisor, ctx| supervisor.look_at_users(ctx));
         }
         if self.charge.leaving.load(Ordering::Relaxed) {
@@ -295,7 +294,8 @@ impl SessionSupervisor {
         };
         let around = self.charge.around.clone();
         let opening = Opening { id, user: user.clone(), clean_user, gap, until };
-        let (relay, supervisor, capacity) = (worker.relay.clone(), self.charge.line.clone(), self.session_mailbox);
+        let (relay, supervisor) = (worker.relay.clone(), self.charge.line.clone());
+        let capacity = self.metrics().actors.session.capacity();
         let (queue, mailbox) = (outbox.clone(), Mailbox::new(self.metrics().actors.session.clone()));
         let measured = mailbox.clone();
         let session = Session::start_in_arbiter(&worker.arbiter, move |ctx| {
@@ -385,8 +385,9 @@ impl SessionSupervisor {
 
     /// One look at a time. Who asks while one is under way waits for the next: the one under way may have read before the change.
     fn look_at_users(&mut self, ctx: &mut Context<Self>) {
-        let Some((users, _)) = &self.charge.users else {
+        let Some((users, Some(_))) = &self.charge.users else {
             // Nobody is connected because the store knows him.
+            self.dismiss_the_removed();
             return tell(self.waiting.drain(..));
         };
         if self.looking {

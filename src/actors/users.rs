@@ -1,5 +1,5 @@
-//! The users of auth mode "store", as this node knows them: in memory, since asking the store would cost more than all else of a
-//! stream's opening.
+//! The users of auth modes "list" and "store", as this node knows them: in memory, since asking the store would cost more than all
+//! else of a stream's opening.
 
 use std::{
     collections::HashSet,
@@ -21,7 +21,8 @@ const LEAST_PATIENCE: Duration = Duration::from_secs(15);
 pub struct UserList {
     known: ArcSwap<Known>,
     confirmed: Mutex<Instant>,
-    patience: Duration,
+    /// Without one they are known for good, until somebody replaces them.
+    patience: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -34,13 +35,26 @@ impl UserList {
     /// Of what the store has just said, and says again each `look_interval`.
     pub fn new(users: Users, look_interval: Duration) -> Self {
         let patience = look_interval.saturating_mul(LOOKS).max(LEAST_PATIENCE);
-        Self { known: ArcSwap::from_pointee(Known::of(users)), confirmed: Mutex::new(Instant::now()), patience }
+        Self { known: ArcSwap::from_pointee(Known::of(users)), confirmed: Mutex::new(Instant::now()), patience: Some(patience) }
+    }
+
+    /// Those that the configuration names.
+    pub fn configured(ids: &[String]) -> Self {
+        let known = Known { version: 0, ids: ids.iter().map(|id| Arc::from(id.as_str())).collect() };
+        Self { known: ArcSwap::from_pointee(known), confirmed: Mutex::new(Instant::now()), patience: None }
+    }
+
+    /// Those that the configuration names now.
+    pub fn configure(&self, ids: &[String]) {
+        let ids = ids.iter().map(|id| Arc::from(id.as_str())).collect();
+        self.replace(Users { version: self.version() + 1, ids });
     }
 
     /// Whether a user may connect; none where the store has not been heard for too long to know.
     fn admits(&self, user: &str) -> Option<bool> {
+        let Some(patience) = self.patience else { return Some(!self.lacks(user)) };
         let confirmed = *self.confirmed.lock().unwrap_or_else(PoisonError::into_inner);
-        (confirmed.elapsed() <= self.patience).then(|| !self.lacks(user))
+        (confirmed.elapsed() <= patience).then(|| !self.lacks(user))
     }
 
     /// Lets a user in, or says why not.
@@ -103,12 +117,12 @@ mod tests {
     #[test]
     fn a_list_that_was_not_confirmed_for_long_lets_nobody_in_until_it_is() {
         let mut list = UserList::new(users(1, &["ana"]), Duration::from_millis(500));
-        list.patience = Duration::ZERO;
+        list.patience = Some(Duration::ZERO);
         std::thread::sleep(Duration::from_millis(2));
         assert_eq!(list.admits("ana"), None);
         assert_eq!(list.admit("ana").map_err(|refusal| refusal.status), Err(503));
         assert!(!list.lacks("ana"), "who is connected stays");
-        list.patience = LEAST_PATIENCE;
+        list.patience = Some(LEAST_PATIENCE);
         list.confirm(Instant::now());
         assert_eq!(list.admits("ana"), Some(true));
     }

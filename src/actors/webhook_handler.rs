@@ -9,6 +9,7 @@
 use std::sync::Arc;
 
 use actix::{Actor, ActorContext, Context, Handler, Message, prelude::SendError};
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
@@ -68,7 +69,8 @@ pub struct Answer {
 
 /// The actor.
 pub struct WebhookHandler {
-    intake: Arc<Intake>,
+    /// Replaced by a reload.
+    intake: Arc<ArcSwap<Intake>>,
     archivist: Line<Archivist>,
     metrics: Arc<Metrics>,
 }
@@ -77,7 +79,7 @@ impl WebhookHandler {
     /// A handler whose mailbox holds `capacity` (`mailbox.webhook_handler`) messages.
     pub fn create(
         capacity: usize,
-        intake: Arc<Intake>,
+        intake: Arc<ArcSwap<Intake>>,
         archivist: Line<Archivist>,
         metrics: Arc<Metrics>,
         ctx: &mut Context<Self>,
@@ -128,7 +130,7 @@ impl Handler<Stop> for WebhookHandler {
 impl WebhookHandler {
     fn take_in(&self, webhook: Webhook) {
         let Webhook { body, headers, received_at, permit, reply } = webhook;
-        let prepared = self.intake.prepare(body, &headers, received_at);
+        let prepared = self.intake.load().prepare(body, &headers, received_at);
         self.metrics.webhooks.dropped_keys.inc_by(prepared.dropped_keys);
         self.metrics.webhooks.dead_letters.inc_by(prepared.receive.dead_letters.len() as u64);
         if prepared.receive.notifications.is_empty() && prepared.receive.dead_letters.is_empty() {
@@ -160,7 +162,7 @@ impl WebhookHandler {
     /// letters of their own, as if it were posted.
     fn take_in_again(&self, retry: Retry) {
         let Retry { seq, item, body, permit, reply } = retry;
-        let whole = self.intake.prepare(body, &DeliveryHeaders::default(), chrono::Utc::now());
+        let whole = self.intake.load().prepare(body, &DeliveryHeaders::default(), chrono::Utc::now());
         let prepared = match item {
             Some(item) => whole.only(item),
             None => whole,

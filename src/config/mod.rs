@@ -1,5 +1,6 @@
 //! What an operator may set: typed sub-configurations, read from `config.toml`'s defaults, a file and the environment.
 
+mod changes;
 mod fault;
 mod load;
 mod read;
@@ -16,6 +17,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
 
+pub use changes::{Changes, Effect, effects};
 pub use fault::{Fault, Faults, Source};
 pub use load::{Loaded, environment};
 pub use secret::{Secret, SigningKey};

@@ -109,7 +109,7 @@ fn state(actor: &ActorKind, metrics: &Metrics) -> ActorState {
     let handled = kind.handling().snapshot().count();
     let label = [("actor", kind.name)];
     let advice = advise(Seen {
-        capacity: kind.capacity,
+        capacity: kind.capacity(),
         high_water: kind.high_water(),
         refused: kind.refused(),
         most_refused: view.most_refused,
@@ -119,7 +119,7 @@ fn state(actor: &ActorKind, metrics: &Metrics) -> ActorState {
     });
     ActorState {
         actor: kind.name,
-        mailbox: kind.capacity,
+        mailbox: kind.capacity(),
         when_full: when_full(kind.name),
         living: (actor.living)(),
         restarts: metrics.actors.restarts.get(&label).map_or(0, |count| count.get()),

@@ -13,6 +13,7 @@ use actix_web::{
     middleware::Next,
     web,
 };
+use arc_swap::ArcSwap;
 
 use super::answer::refused;
 use crate::{config, error::Refusal};
@@ -21,12 +22,17 @@ use crate::{config, error::Refusal};
 pub const ADMIN_HEADER: &str = "X-Lookout-Admin";
 
 /// The names by which the admin listener may be asked for.
-pub struct Names(HashSet<String>);
+pub struct Names(ArcSwap<HashSet<String>>);
 
 impl Names {
     /// Those of `admin.allowed_hosts`, beside addresses and localhost.
     pub fn new(config: &config::Admin) -> Arc<Self> {
-        Arc::new(Self(config.allowed_hosts.iter().cloned().collect()))
+        Arc::new(Self(ArcSwap::from_pointee(config.allowed_hosts.iter().cloned().collect())))
+    }
+
+    /// From now on those of this configuration.
+    pub fn change(&self, config: &config::Admin) {
+        self.0.store(Arc::new(config.allowed_hosts.iter().cloned().collect()));
     }
 
     /// A browser always sends a host, so a request without one comes from none.
@@ -40,7 +46,7 @@ impl Names {
             None => host.split(':').next().unwrap_or_default(),
         };
         let name = name.to_ascii_lowercase();
-        name == "localhost" || name.parse::<IpAddr>().is_ok() || self.0.contains(&name)
+        name == "localhost" || name.parse::<IpAddr>().is_ok() || self.0.load().contains(&name)
     }
 }
 

@@ -32,7 +32,9 @@ use super::{
     history::Exit,
     ingest,
     limits::Limits,
-    not_found, public, security,
+    not_found, public,
+    reload::Reloader,
+    security,
     stream::Streams,
     users::UserBook,
     webhook::Ingest,
@@ -96,6 +98,17 @@ pub struct Routes {
     pub users: UserBook,
     /// What one address may have of either listener.
     pub limits: Arc<Limits>,
+    /// Which pages may read.
+    pub cors: cors::Rules,
+    /// By which names operators may ask.
+    pub names: Arc<Names>,
+    /// Reads the configuration again.
+    pub reloader: Arc<Reloader>,
+}
+
+/// The most streams that a listener opened for this configuration can hold, whatever is configured later.
+pub fn most_streams(config: &Config) -> usize {
+    config.stream.max_connections.max(DEFAULT_CONNECTIONS - SPARE_CONNECTIONS)
 }
 
 /// Binds and serves. `worker` is called once on each worker thread of the public listener.
@@ -110,7 +123,7 @@ pub fn listen(
     let webhooks = web::Data::new(routes.webhooks);
     let (streams, door) = (web::Data::new(routes.streams), web::Data::from(routes.door));
     let exit = web::Data::new(routes.exit);
-    let (cors, own_ingest) = (config.cors.clone(), config.ingest.bind.is_some());
+    let (cors, own_ingest) = (routes.cors, config.ingest.bind.is_some());
     let parts = Parts { config, limits: limits.clone(), tls };
 
     let (of_ingest, of_admin, limits_too) = (webhooks.clone(), webhooks.clone(), limits.clone());
@@ -122,8 +135,8 @@ pub fn listen(
             .app_data(webhooks.clone())
             .app_data(limits.clone())
             .app_data(web::ThinData(worker()))
+            .app_data(web::ThinData(cors.clone()))
             .wrap(cors::cors(&cors))
-            .wrap(cors::wildcard(&cors))
             .wrap(from_fn(cors::finish))
             .wrap(from_fn(gate))
             .wrap(security::middleware(secure))
@@ -138,7 +151,7 @@ pub fn listen(
             .into_factory()
     };
     // Any one worker may get them all; at this limit actix stops accepting, and nobody would be told why.
-    let most = (config.stream.max_connections + SPARE_CONNECTIONS).max(DEFAULT_CONNECTIONS);
+    let most = most_streams(config) + SPARE_CONNECTIONS;
     // A browser that closes its tab half-closes; only so is it noticed before the next heartbeat fails.
     let half_closed = false;
     let (public, server) = parts.serve("server.bind", config.server.bind, most, half_closed, app)?;
@@ -162,8 +175,14 @@ pub fn listen(
             bound
         }
     };
-    let admin_parts =
-        AdminParts { readiness: routes.readiness, letters: routes.letters, users: routes.users, webhooks: of_admin };
+    let admin_parts = AdminParts {
+        readiness: routes.readiness,
+        letters: routes.letters,
+        users: routes.users,
+        webhooks: of_admin,
+        names: routes.names,
+        reloader: routes.reloader,
+    };
     let (admin, inner) = serve_admin(config, admin_parts)?;
     Ok(Listeners { public, ingest, admin, outer, inner })
 }
@@ -174,6 +193,8 @@ struct AdminParts {
     letters: Letters,
     users: UserBook,
     webhooks: web::Data<Ingest>,
+    names: Arc<Names>,
+    reloader: Arc<Reloader>,
 }
 
 /// Operators need nothing of what the other listeners do with their connections.
@@ -181,7 +202,7 @@ fn serve_admin(config: &Config, parts: AdminParts) -> Result<(SocketAddr, Server
     let address = config.admin.bind;
     let (readiness, webhooks) = (web::Data::from(parts.readiness), parts.webhooks);
     let (letters, users) = (web::Data::new(parts.letters), web::Data::new(parts.users));
-    let names = Names::new(&config.admin);
+    let (names, reloader) = (parts.names, web::Data::from(parts.reloader));
     let app = move || {
         App::new()
             .app_data(readiness.clone())
@@ -189,6 +210,7 @@ fn serve_admin(config: &Config, parts: AdminParts) -> Result<(SocketAddr, Server
             .app_data(users.clone())
             .app_data(webhooks.clone())
             .app_data(web::ThinData(names.clone()))
+            .app_data(reloader.clone())
             .wrap(from_fn(guard))
             .wrap(security::middleware(false))
             .configure(admin)

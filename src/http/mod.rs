@@ -21,6 +21,7 @@ pub mod limits;
 pub mod listen;
 pub mod openapi;
 pub mod page;
+pub mod reload;
 pub mod security;
 pub mod signature;
 pub mod stream;
@@ -72,6 +73,7 @@ pub fn admin(app: &mut web::ServiceConfig) {
         .service(only(Method::GET, "/readyz", web::get().to(admin::readyz)))
         .service(only(Method::GET, "/metrics", web::get().to(admin::metrics)))
         .service(only(Method::GET, "/actors", web::get().to(actors::page)))
+        .service(only(Method::POST, "/reload", web::post().to(reload::post)))
         .service(each(
             DEAD_LETTERS,
             vec![(Method::GET, web::get().to(dead_letters::list)), (Method::DELETE, web::delete().to(dead_letters::drop_all))],

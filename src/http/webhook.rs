@@ -6,6 +6,7 @@ use std::{
 };
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
+use arc_swap::ArcSwap;
 use serde::Serialize;
 use tokio::sync::oneshot;
 use utoipa::ToSchema;
@@ -34,14 +35,25 @@ use crate::{
     store::{Kept, StoreError},
 };
 
+/// By what webhooks are taken, for as long as no reload replaces it.
+pub struct Rules {
+    config: config::Ingest,
+    signature: Signature,
+}
+
+impl Rules {
+    /// Those of `[ingest]`.
+    pub fn new(config: &config::Ingest) -> Self {
+        Self { config: config.clone(), signature: Signature::new(&config.signature) }
+    }
+}
+
 /// What taking a webhook needs.
 pub struct Ingest {
-    /// `[ingest]`
-    pub config: config::Ingest,
+    /// By what they are taken, and who is believed.
+    pub rules: Arc<ArcSwap<Rules>>,
     /// Webhooks between their first body byte and their commit.
     pub arrivals: Arrivals,
-    /// Tells who is believed.
-    pub signature: Signature,
     /// Reads bodies.
     pub handler: Line<WebhookHandler>,
     /// Counters.
@@ -89,10 +101,12 @@ pub async fn receive(request: HttpRequest, payload: web::Payload, ingest: web::D
 async fn take(request: &HttpRequest, payload: web::Payload, ingest: &Ingest) -> Result<Answer, Refusal> {
     // Before a place among the arrivals and the body: a stranger costs neither.
     let now = u64::try_from(chrono::Utc::now().timestamp()).unwrap_or_default();
-    let claim = ingest.signature.claim(request.headers(), now).map_err(|cause| disbelieved(cause, &ingest.metrics))?;
-    let arrived = ingest.arrivals.take(request, payload, &ingest.config).await;
+    // The same ones to the end: what was claimed under a secret is proven with it.
+    let rules = ingest.rules.load_full();
+    let claim = rules.signature.claim(request.headers(), now).map_err(|cause| disbelieved(cause, &ingest.metrics))?;
+    let arrived = ingest.arrivals.take(request, payload, &rules.config).await;
     let (body, permit) = arrived.map_err(|error| not_arrived(error, request, ingest))?;
-    let headers = match ingest.signature.prove(claim, &body).map_err(|cause| disbelieved(cause, &ingest.metrics))? {
+    let headers = match rules.signature.prove(claim, &body).map_err(|cause| disbelieved(cause, &ingest.metrics))? {
         Delivery::AsTold => delivery_headers(request),
         Delivery::Id(id) => DeliveryHeaders { delivery_id: Some(id) },
     };
@@ -111,7 +125,7 @@ async fn take(request: &HttpRequest, payload: web::Payload, ingest: &Ingest) -> 
 impl Ingest {
     /// Waits for what the pipeline says of a body.
     pub(super) async fn answered<T>(&self, answer: oneshot::Receiver<Result<T, StoreError>>) -> Result<T, Refusal> {
-        match tokio::time::timeout(self.config.answer_timeout, answer).await {
+        match tokio::time::timeout(self.rules.load().config.answer_timeout, answer).await {
             Ok(Ok(answer)) => answer.map_err(|error| store_refusal(&error)),
             Ok(Err(_)) => Err(busy("lost", "The webhook was lost on its way to the store; it was not acknowledged.")),
             Err(_) => Err(busy("store_slow", "The store has not confirmed the webhook in time; it was not acknowledged.")),

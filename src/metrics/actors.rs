@@ -103,7 +103,7 @@ impl Collector for Actors {
         let mailbox = ("actor_mailbox_depth", "Messages that wait, in all mailboxes of a kind.", None, Gauge);
         self.family(to, mailbox, |kind| gauge(usize::try_from(kind.depth()).unwrap_or(usize::MAX)))?;
         let capacity = ("actor_mailbox_capacity", "Messages that one mailbox is configured to hold.", None, Gauge);
-        self.family(to, capacity, |kind| gauge(kind.capacity))?;
+        self.family(to, capacity, |kind| gauge(kind.capacity()))?;
         let high_water =
             ("actor_mailbox_high_water", "The most messages that waited in one mailbox at once since the start.", None, Gauge);
         self.family(to, high_water, |kind| gauge(kind.high_water()))?;

@@ -17,8 +17,7 @@ use super::histogram::{Histogram, QUICK, Snapshot, nanos};
 pub struct Kind {
     /// Its name, that of its mailbox key.
     pub name: &'static str,
-    /// What one mailbox is configured to hold.
-    pub capacity: usize,
+    capacity: AtomicUsize,
     posted: AtomicU64,
     left: AtomicU64,
     refused: AtomicU64,
@@ -73,7 +72,7 @@ impl Kind {
         let times = || Times { all: Histogram::of_times(QUICK), longest: AtomicU64::new(0) };
         Arc::new(Self {
             name,
-            capacity,
+            capacity: AtomicUsize::new(capacity),
             posted: AtomicU64::new(0),
             left: AtomicU64::new(0),
             refused: AtomicU64::new(0),
@@ -82,6 +81,16 @@ impl Kind {
             waiting: times(),
             handling: times(),
         })
+    }
+
+    /// What one mailbox is configured to hold.
+    pub fn capacity(&self) -> usize {
+        self.capacity.load(Relaxed)
+    }
+
+    /// What it is configured to hold from now on.
+    pub fn set_capacity(&self, capacity: usize) {
+        self.capacity.store(capacity, Relaxed);
     }
 
     /// Messages that wait now, in all its mailboxes.

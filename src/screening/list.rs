@@ -42,7 +42,7 @@ pub struct ListScreener {
     loaded: Arc<ArcSwap<Loaded>>,
     /// The files. Locked while they are read, by nobody but the one who reloads.
     sources: Mutex<Vec<Source>>,
-    max_list_age: Duration,
+    max_list_age: ArcSwap<Duration>,
 }
 
 /// All lists of one moment.
@@ -105,19 +105,30 @@ impl ListScreener {
         if config.lists.is_empty() {
             log::warn!(target: "notifications", "screening_lists=0 every result will be UNKNOWN");
         }
-        let source =
-            |path: &PathBuf| Source { path: path.clone(), seen: None, complaint: None, is_settled: false, content: None };
-        let mut sources: Vec<Source> = config.lists.iter().map(source).collect();
-        look_at(&mut sources);
-        if sources.iter().any(Source::may_be_changing) {
-            thread::sleep(SECOND_LOOK);
-        }
-        look_at(&mut sources);
+        let mut sources: Vec<Source> = config.lists.iter().map(|path| Source::new(path)).collect();
+        look_twice_at(&mut sources);
         Self {
             loaded: Arc::new(ArcSwap::from_pointee(Loaded::of(&sources))),
             sources: Mutex::new(sources),
-            max_list_age: config.max_list_age,
+            max_list_age: ArcSwap::from_pointee(config.max_list_age),
         }
+    }
+
+    /// From now on these lists; of those that were there already the content is kept.
+    pub fn follow(&self, config: &config::Screening) {
+        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut old = std::mem::take(&mut *sources);
+        *sources = config
+            .lists
+            .iter()
+            .map(|path| match old.iter().position(|source| source.path == *path) {
+                Some(known) => old.swap_remove(known),
+                None => Source::new(path),
+            })
+            .collect();
+        look_twice_at(&mut sources);
+        self.max_list_age.store(Arc::new(config.max_list_age));
+        self.loaded.store(Arc::new(Loaded::of(&sources)));
     }
 
     /// Looks at the files, and reads and swaps in what has changed and looks as it did the time before: a file that is still being
@@ -142,7 +153,7 @@ impl Screener for ListScreener {
     }
 
     fn screen(&self, subject: Subject) -> BoxFuture<'static, Result<ScreeningResults, ScreenError>> {
-        let (loaded, max_list_age) = (self.loaded.clone(), self.max_list_age);
+        let (loaded, max_list_age) = (self.loaded.clone(), **self.max_list_age.load());
         async move { Ok(loaded.load().screen(&subject, max_list_age, SystemTime::now())) }.boxed()
     }
 
@@ -154,6 +165,10 @@ impl Screener for ListScreener {
 
     fn reload_if_changed(&self) -> bool {
         Self::reload_if_changed(self)
+    }
+
+    fn follow(&self, config: &config::Screening) {
+        Self::follow(self, config);
     }
 }
 
@@ -195,7 +210,20 @@ fn look_at(sources: &mut [Source]) -> bool {
     sources.iter_mut().fold(false, |has_changed, source| source.refresh() | has_changed)
 }
 
+/// A file that has been there for a while is read by that.
+fn look_twice_at(sources: &mut [Source]) {
+    look_at(sources);
+    if sources.iter().any(Source::may_be_changing) {
+        thread::sleep(SECOND_LOOK);
+    }
+    look_at(sources);
+}
+
 impl Source {
+    fn new(path: &Path) -> Self {
+        Self { path: path.to_owned(), seen: None, complaint: None, is_settled: false, content: None }
+    }
+
     /// Brings the content up to date with a file that looks as it did the time before. True: it is another, or counts from
     /// another time.
     fn refresh(&mut self) -> bool {

@@ -42,6 +42,9 @@ pub trait Screener: Send + Sync + 'static {
     fn reload_if_changed(&self) -> bool {
         false
     }
+
+    /// Takes over what may change of the configuration while it runs. Blocks on files, too.
+    fn follow(&self, _config: &config::Screening) {}
 }
 
 /// The provider that the configuration names, ready to answer.

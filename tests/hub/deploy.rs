@@ -23,7 +23,7 @@ fn read(file: &str) -> String {
 }
 
 /// Every key of `config.toml`, dotted.
-fn keys() -> BTreeSet<String> {
+pub fn keys() -> BTreeSet<String> {
     let mut keys = BTreeSet::new();
     let mut sections = vec![(String::new(), read("config.toml").parse::<Table>().unwrap())];
     while let Some((section, table)) = sections.pop() {

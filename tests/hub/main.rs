@@ -28,6 +28,7 @@ mod payloads;
 #[cfg(feature = "server-tests")]
 mod promtool;
 mod rebuild;
+mod reload;
 mod replay;
 mod requests;
 mod screening;

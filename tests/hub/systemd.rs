@@ -69,6 +69,20 @@ fn ready_is_said_when_streams_are_taken_and_stopping_when_they_end() {
 }
 
 #[test]
+fn a_reload_is_told_from_its_beginning_to_its_end() {
+    let manager = Manager::new();
+    let server = manager.server(&[]).started();
+    manager.expect("READY=1");
+    server.signal(Signal::SIGHUP);
+    let begun = manager.next(PATIENCE).unwrap();
+    let (state, since) = begun.split_once('\n').unwrap();
+    assert_eq!(state, "RELOADING=1");
+    assert!(since.strip_prefix("MONOTONIC_USEC=").unwrap().parse::<u64>().unwrap() > 0);
+    manager.expect("READY=1");
+    assert!(server.log().contains("event=reloaded"), "{}", server.log());
+}
+
+#[test]
 fn a_server_that_cannot_start_is_never_ready() {
     let manager = Manager::new();
     let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();

@@ -3,14 +3,13 @@
 mod asking;
 mod cache;
 mod jwt;
-mod list;
 mod outgoing;
 
 use std::{sync::Arc, time::Instant};
 
 use actix_web::{HttpRequest, rt::task::JoinHandle};
 
-use self::{asking::Asking, jwt::Jwt, list::Listed};
+use self::{asking::Asking, jwt::Jwt};
 use crate::{
     actors::users::UserList,
     config::{Auth, AuthMode},
@@ -19,10 +18,8 @@ use crate::{
 
 /// Decides by the mode of `[auth]`.
 pub enum Door {
-    /// The users in the configuration.
-    List(Listed),
-    /// The users in the store.
-    Store(Arc<UserList>),
+    /// The users in the configuration, or in the store.
+    List(Arc<UserList>),
     /// Whoever brings a token.
     Jwt(Jwt),
     /// Whom another system lets in.
@@ -70,14 +67,14 @@ impl Pass {
 
 impl Door {
     /// As configured, with what keeps it up to date: tasks of this thread, to be aborted when it is needed no longer. `users` are
-    /// those of mode `store`.
+    /// those of modes `list` and `store`.
     ///
     /// # Errors
     /// Where the keys of tokens are in a file that is not usable. One that cannot be fetched does not stop a start.
     pub fn open(config: &Auth, users: Option<Arc<UserList>>) -> Result<(Self, Vec<JoinHandle<()>>), DoorError> {
         let (door, task) = match (config.mode, users) {
-            (AuthMode::Store, Some(users)) => (Self::Store(users), None),
-            (AuthMode::List | AuthMode::Store, _) => (Self::List(Listed::new(&config.users)), None),
+            (AuthMode::List | AuthMode::Store, Some(users)) => (Self::List(users), None),
+            (AuthMode::List | AuthMode::Store, None) => (Self::List(Arc::new(UserList::configured(&config.users))), None),
             (AuthMode::Open, _) => (Self::Open, None),
             (AuthMode::Jwt, _) => {
                 let (jwt, task) = Jwt::open(config)?;
@@ -94,8 +91,7 @@ impl Door {
     /// Lets a user in, or says why not: 401 who is not known, 403 who is somebody else, 503 where it cannot be told.
     pub async fn admit(&self, user: &str, credentials: Credentials<'_>) -> Result<Pass, Refusal> {
         match self {
-            Self::List(listed) => listed.admit(user),
-            Self::Store(users) => users.admit(user).map(|()| Pass::WITHOUT_END),
+            Self::List(users) => users.admit(user).map(|()| Pass::WITHOUT_END),
             Self::Jwt(jwt) => jwt.admit(user, credentials).await,
             Self::Http(asking) => asking.admit(user, credentials.request).await,
             Self::Open => Ok(Pass::WITHOUT_END),

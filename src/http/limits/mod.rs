@@ -21,6 +21,7 @@ use actix_web::{
     middleware::Next,
     web,
 };
+use arc_swap::ArcSwap;
 use ipnet::IpNet;
 
 use self::{
@@ -122,42 +123,64 @@ impl Limit {
 
 /// The limits of both listeners.
 pub struct Limits {
-    exempt: Vec<IpNet>,
-    proxies: Proxies,
-    streams: Option<Rate>,
-    webhooks: Option<Rate>,
-    connections: Option<Arc<Crowd>>,
+    rules: ArcSwap<Rules>,
+    connections: Arc<Crowd>,
     floods: [Flood; Limit::ALL.len()],
     metrics: Arc<Metrics>,
 }
 
-impl Limits {
-    /// As configured.
-    pub fn new(config: &Config, metrics: Arc<Metrics>) -> Self {
+/// What a reload replaces.
+struct Rules {
+    exempt: Vec<IpNet>,
+    proxies: Proxies,
+    streams: Option<Rate>,
+    webhooks: Option<Rate>,
+}
+
+impl Rules {
+    fn of(config: &Config) -> Self {
         let limits = &config.limits;
         Self {
             exempt: limits.exempt.clone(),
             proxies: Proxies::new(&config.server),
             streams: Rate::new(limits.streams_per_ip, limits.streams_burst, limits.tracked_ips),
             webhooks: Rate::new(limits.webhooks_per_ip, limits.webhooks_burst, limits.tracked_ips),
-            connections: Crowd::new(limits.connections_per_ip),
+        }
+    }
+
+    fn is_exempt(&self, address: IpAddr) -> bool {
+        self.exempt.iter().any(|network| network.contains(&address))
+    }
+}
+
+impl Limits {
+    /// As configured.
+    pub fn new(config: &Config, metrics: Arc<Metrics>) -> Self {
+        Self {
+            rules: ArcSwap::from_pointee(Rules::of(config)),
+            connections: Crowd::new(config.limits.connections_per_ip),
             floods: std::array::from_fn(|_| Flood::default()),
             metrics,
         }
     }
 
+    /// From now on by this configuration. Rates begin anew for every address; open connections stay and are counted.
+    pub fn change(&self, config: &Config) {
+        self.rules.store(Arc::new(Rules::of(config)));
+        self.connections.allow(config.limits.connections_per_ip);
+    }
+
     /// A place for one more connection of this peer; an error where it has as many as it may have.
     pub fn connect(&self, peer: SocketAddr) -> Result<Option<Place>, Crowded> {
         let peer = peer.ip().to_canonical();
-        match &self.connections {
-            Some(crowd) if !self.is_exempt(peer) && !self.proxies.trusts(peer) => {
-                crowd.enter(block(peer)).map(Some).ok_or_else(|| {
-                    self.met(Limit::Connections, peer);
-                    Crowded
-                })
-            }
-            _ => Ok(None),
+        let rules = self.rules.load();
+        if rules.is_exempt(peer) || rules.proxies.trusts(peer) {
+            return Ok(None);
         }
+        self.connections.enter(block(peer)).map(Some).ok_or_else(|| {
+            self.met(Limit::Connections, peer);
+            Crowded
+        })
     }
 
     /// Counts a limit that was met, and logs it unless the same was logged a moment ago.
@@ -178,22 +201,19 @@ impl Limits {
 
     /// Whom a request comes from.
     pub fn client(&self, request: &HttpRequest) -> Option<IpAddr> {
-        Some(self.proxies.client(request.peer_addr()?.ip(), request.headers()))
+        Some(self.rules.load().proxies.client(request.peer_addr()?.ip(), request.headers()))
     }
 
-    fn check(&self, limit: Limit, rate: Option<&Rate>, request: &HttpRequest) -> Result<(), Refusal> {
-        let (Some(rate), Some(client)) = (rate, self.client(request)) else { return Ok(()) };
-        if self.is_exempt(client) {
+    fn check(&self, limit: Limit, rate: fn(&Rules) -> Option<&Rate>, request: &HttpRequest) -> Result<(), Refusal> {
+        let rules = self.rules.load();
+        let (Some(rate), Some(client)) = (rate(&rules), self.client(request)) else { return Ok(()) };
+        if rules.is_exempt(client) {
             return Ok(());
         }
         rate.check(block(client)).map_err(|wait| {
             self.met(limit, client);
             too_many(limit, wait)
         })
-    }
-
-    fn is_exempt(&self, address: IpAddr) -> bool {
-        self.exempt.iter().any(|network| network.contains(&address))
     }
 }
 
@@ -207,7 +227,7 @@ pub async fn of_streams<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
-    let checked = limits.check(Limit::Streams, limits.streams.as_ref(), request.request());
+    let checked = limits.check(Limit::Streams, |rules| rules.streams.as_ref(), request.request());
     pass(checked, request, next).await
 }
 
@@ -217,7 +237,7 @@ pub async fn of_webhooks<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
-    let checked = limits.check(Limit::Webhooks, limits.webhooks.as_ref(), request.request());
+    let checked = limits.check(Limit::Webhooks, |rules| rules.webhooks.as_ref(), request.request());
     pass(checked, request, next).await
 }
 

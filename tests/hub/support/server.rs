@@ -59,6 +59,14 @@ impl Server {
         self
     }
 
+    /// Writes the configuration file that it is started with, and that it reads again.
+    pub fn write_config(&self, text: &str) {
+        // At once: a reload must not read half of it.
+        let beside = self.folder.path().join("config.toml.new");
+        std::fs::write(&beside, text).expect("the file is written");
+        std::fs::rename(beside, self.folder.path().join("config.toml")).expect("the file is put in place");
+    }
+
     /// Started: it runs and is ready.
     pub fn started(mut self) -> Self {
         self.restart();
@@ -74,6 +82,9 @@ impl Server {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lookout"));
         command.current_dir(self.folder.path()).stdin(Stdio::null()).env_remove("RUST_LOG");
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        if self.folder.path().join("config.toml").exists() {
+            command.args(["--config", "config.toml"]);
+        }
         command.envs(self.settings.iter().map(|(key, value)| (format!("LOOKOUT__{key}"), value)));
         command
     }

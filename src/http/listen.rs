@@ -13,11 +13,13 @@ use actix_web::{
     body::{BoxBody, MessageBody},
     dev::{AppConfig, ServerHandle, Service},
     middleware::from_fn,
+    rt::net::TcpStream,
     web,
 };
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 
 use super::{
+    actors_live::Gallery,
     admin,
     admin::Readiness,
     admin_guard::{Names, guard},
@@ -94,6 +96,8 @@ pub struct Routes {
     pub letters: Letters,
     /// For operators, too.
     pub users: UserBook,
+    /// For those who look at the actors.
+    pub gallery: Gallery,
     /// What one address may have of either listener.
     pub limits: Arc<Limits>,
 }
@@ -162,8 +166,8 @@ pub fn listen(
             bound
         }
     };
-    let admin_parts =
-        AdminParts { readiness: routes.readiness, letters: routes.letters, users: routes.users, webhooks: of_admin };
+    let Routes { readiness, letters, users, gallery, .. } = routes;
+    let admin_parts = AdminParts { readiness, letters, users, gallery, webhooks: of_admin };
     let (admin, inner) = serve_admin(config, admin_parts)?;
     Ok(Listeners { public, ingest, admin, outer, inner })
 }
@@ -173,6 +177,7 @@ struct AdminParts {
     readiness: Arc<Readiness>,
     letters: Letters,
     users: UserBook,
+    gallery: Gallery,
     webhooks: web::Data<Ingest>,
 }
 
@@ -181,7 +186,7 @@ fn serve_admin(config: &Config, parts: AdminParts) -> Result<(SocketAddr, Server
     let address = config.admin.bind;
     let (readiness, webhooks) = (web::Data::from(parts.readiness), parts.webhooks);
     let (letters, users) = (web::Data::new(parts.letters), web::Data::new(parts.users));
-    let names = Names::new(&config.admin);
+    let (names, gallery) = (Names::new(&config.admin), parts.gallery);
     let app = move || {
         App::new()
             .app_data(readiness.clone())
@@ -189,12 +194,22 @@ fn serve_admin(config: &Config, parts: AdminParts) -> Result<(SocketAddr, Server
             .app_data(users.clone())
             .app_data(webhooks.clone())
             .app_data(web::ThinData(names.clone()))
+            .app_data(web::ThinData(gallery.clone()))
             .wrap(from_fn(guard))
             .wrap(security::middleware(false))
             .configure(admin)
             .default_service(web::to(not_found))
     };
+    let patience = config.stream.connection_timeout;
     let server = HttpServer::new(app).workers(1).tcp_nodelay(true).disable_signals();
+    // A viewer who has vanished, or takes nothing, must not keep a place: the kernel gives such a connection up.
+    let server = server.on_connect(move |connection, _| {
+        if let Some(Err(error)) =
+            connection.downcast_ref::<TcpStream>().map(|tcp| SockRef::from(tcp).set_tcp_user_timeout(Some(patience)))
+        {
+            log::debug!(target: "notifications", "event=socket_option_refused error={error:?}");
+        }
+    });
     let server = server.bind(address).map_err(|source| ListenError::Bind { key: "admin.bind", address, source })?;
     let bound = server.addrs().first().copied().unwrap_or(address);
     let server = server.run();

@@ -200,9 +200,9 @@ fn serve_admin(config: &Config, parts: AdminParts) -> Result<(SocketAddr, Server
             .configure(admin)
             .default_service(web::to(not_found))
     };
-    let patience = config.stream.connection_timeout;
+    let patience = config.stream.connection_timeout.min(config.stream.heartbeat_interval);
     let server = HttpServer::new(app).workers(1).tcp_nodelay(true).disable_signals();
-    // A viewer who has vanished, or takes nothing, must not keep a place: the kernel gives such a connection up.
+    // A viewer who has vanished must not keep a place: the kernel gives such a connection up.
     let server = server.on_connect(move |connection, _| {
         if let Some(Err(error)) =
             connection.downcast_ref::<TcpStream>().map(|tcp| SockRef::from(tcp).set_tcp_user_timeout(Some(patience)))

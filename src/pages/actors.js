@@ -71,7 +71,7 @@ function showNode(snapshot, last) {
   }
   const known = seen.latency.findLast((value) => value !== null);
   setText("latency", known === undefined ? "–" : time(known));
-  setText("latency-note", known === undefined ? "no broadcast yet" : "mean, until every reader of a thread was offered it");
+  setText("latency-note", known === undefined ? "no broadcast yet" : "mean of a second's broadcasts");
 }
 
 function remember(name, value) {
@@ -85,7 +85,7 @@ function showSummary(actors) {
   const urgent = actors.filter((actor) => URGENT.includes(actor.recommendation.verdict) || (actor.living === 0 && actor.actor !== "session"));
   const worst = urgent.some((actor) => actor.recommendation.verdict !== "slow") ? "critical" : "warning";
   byId("summary").dataset.tone = urgent.length ? worst : "ok";
-  setText("summary-word", urgent.length ? `To be seen to: ${urgent.map((actor) => actor.actor).join(", ")}` : "Every mailbox holds what comes.");
+  setText("summary-word", urgent.length ? `Look at ${urgent.length} of ${actors.length} actors` : "Every mailbox holds what comes.");
   byId("summary-list").replaceChildren(...urgent.map((actor) => {
     const item = document.createElement("li");
     const link = element("a", "", item);

@@ -4,6 +4,7 @@
 
 const SECONDS_SHOWN = 120;
 const TONES = { too_small: "critical", slow: "warning", too_large: "pending", too_early: "unknown", fits: "ok" };
+const VERDICT = /^(too small|slow|too large|too early to say|fits): /; // what the badge says already
 const HIGH = 0.5; // of a mailbox: from here on it is worth a look
 const LEAST_HEIGHT = 4; // of 100: one message in a large mailbox is seen too
 const rows = new Map(); // actor -> its elements and what was seen of it
@@ -27,7 +28,7 @@ function element(name, className, parent) {
 /** Shows text in which backticks mark code. */
 function setProse(target, text) {
   target.replaceChildren();
-  text.split("`").forEach((part, index) => {
+  text.replaceAll(" %", "\u00a0%").split("`").forEach((part, index) => {
     if (index % 2) element("code", "", target).textContent = part;
     else target.append(part);
   });
@@ -43,8 +44,13 @@ function time(seconds) {
   return seconds < 1 ? `${number(seconds * 1e3)} ms` : `${number(seconds)} s`;
 }
 
+/** Of the last minute. */
+function times({ p99, max }) {
+  return max > 0 ? `p99 ${time(p99)}, max ${time(max)}` : "–";
+}
+
 function percent(part) {
-  return part > 0 && part < 0.01 ? "< 1 %" : `${Math.round(part * 100)} %`;
+  return part > 0 && part < 0.01 ? "<\u00a01\u00a0%" : `${Math.round(part * 100)}\u00a0%`;
 }
 
 // ---- Charts: one bar a second, the newest at the right
@@ -120,10 +126,10 @@ function showActor(actor, fresh) {
   if (actor.restarts) life.push(`rebuilt ${number(actor.restarts)} times`);
   if (actor.panics) life.push(`${number(actor.panics)} panics`);
   row.life.textContent = life.join(", ");
-  setProse(row.advice, recommendation.text);
+  setProse(row.advice, recommendation.text.replace(VERDICT, ""));
   if (recommendation.suggestion) {
     const { key, value } = recommendation.suggestion;
-    row.advice.append(" → ");
+    row.advice.append(": ");
     element("code", "suggestion", row.advice).textContent = `${key} = ${value}`;
   }
   setProse(row.whenFull, `When full: ${actor.when_full}.`);
@@ -136,9 +142,9 @@ function showActor(actor, fresh) {
   showFigures(row.figures, [
     ["key", actor.key],
     ["refused", number(actor.refused), actor.refused > 0],
-    ["handled", `${number(actor.handled)}, ${number(recent.handled)} lately`],
-    ["waiting", `p99 ${time(recent.waiting.p99)}, max ${time(recent.waiting.max)}`],
-    ["handling", `p99 ${time(recent.handling.p99)}, max ${time(recent.handling.max)}`],
+    ["handled", `${number(actor.handled)}, ${number(recent.handled)} in a minute`],
+    ["waiting", times(recent.waiting)],
+    ["handling", times(recent.handling)],
   ]);
 }
 

@@ -95,20 +95,20 @@ async fn an_overloaded_actor_is_named_with_its_recommendation() {
         let _readers = (server.open_stream().await, server.open_stream().await);
         overload(page, &server).await;
         let summary = page.text("summary").await;
-        assert!(summary.contains("To be seen to: webhook_handler\n") && summary.contains("too small"), "{summary}");
+        assert!(summary.contains("Look at 1 of 7 actors\n") && summary.contains("webhook_handler: too small"), "{summary}");
         let text = row(page, "webhook_handler").await;
         assert!(text.contains("would have held the worst second") && text.contains("mailbox.webhook_handler = "), "{text}");
         page.until("document.querySelector('#actor-webhook_handler .chart path.full') !== null").await;
         for other in &ACTORS[1..] {
             assert_ne!(verdict(page, other).await, json!("too_small"), "{other}");
         }
-        // The picture that docs/actors.png is.
+        // docs/actors.png is this picture, reduced to a palette.
         if let Some(path) = std::env::var_os("LOOKOUT_SCREENSHOT") {
             for id in 0..60 {
                 server.post(&json!((0..1 + id % 7).map(event).collect::<Vec<_>>())).await;
                 tokio::time::sleep(std::time::Duration::from_millis(300)).await;
             }
-            std::fs::write(path, page.screenshot(1180, 1420).await).unwrap();
+            std::fs::write(path, page.screenshot(1100, 1470).await).unwrap();
         }
     })
     .await;
@@ -143,7 +143,7 @@ async fn a_node_that_is_gone_is_told_and_one_that_is_back_starts_anew() {
         page.until("document.getElementById('state').dataset.state === 'reconnecting'").await;
         server.restart().await;
         page.until("document.getElementById('state').dataset.state === 'live'").await;
-        page.until("document.querySelector('#actor-webhook_handler .figures').textContent.includes('handled0,')").await;
+        page.until("document.querySelector('#actor-webhook_handler .figures').textContent.includes('handled0, ')").await;
     })
     .await;
 }

@@ -108,7 +108,7 @@ async fn an_overloaded_actor_is_named_with_its_recommendation() {
                 server.post(&json!((0..1 + id % 7).map(event).collect::<Vec<_>>())).await;
                 tokio::time::sleep(std::time::Duration::from_millis(300)).await;
             }
-            std::fs::write(path, page.screenshot(1100, 1470).await).unwrap();
+            std::fs::write(path, page.screenshot(1100, 1500).await).unwrap();
         }
     })
     .await;

@@ -6,7 +6,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, AtomicUsize},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use actix::{Actor, Arbiter, ArbiterHandle, Context};
@@ -39,6 +39,7 @@ use crate::{
     config::{AuthMode, ClusterKind, Config, StoreKind},
     http::{
         actors::ActorKind,
+        actors_live::{Picture, exhibit},
         admin::Readiness,
         admin_guard::Names,
         arrivals::Arrivals,
@@ -218,9 +219,9 @@ impl App {
 
         let permits = Arc::new(Semaphore::new(config.ingest.max_in_flight));
         let actors = actor_kinds(&lines, &metrics);
-        tasks.push(watch(actors.iter().map(|actor| actor.window.clone()).collect()));
         let canary = config.admin.canary_interval.map(|interval| Arc::new(CanaryKeeper::new(interval, lines.route())));
         let readiness = Arc::new(Readiness {
+            started: Instant::now(),
             stopping: AtomicBool::new(false),
             store: health,
             canary: canary.clone(),
@@ -229,6 +230,8 @@ impl App {
             webhooks: (config.ingest.max_in_flight, permits.clone()),
             actors,
         });
+        let (picture, gallery) = exhibit();
+        tasks.push(watch(readiness.clone(), picture));
         let limits = Arc::new(Limits::new(&config, metrics.clone()));
         let ingest = Ingest {
             rules: Arc::new(ArcSwap::from_pointee(Rules::new(&config.ingest))),
@@ -280,6 +283,7 @@ impl App {
             cors,
             names,
             reloader: reloader.clone(),
+            gallery,
         };
         let listeners = listen(&config, routes, workers)?;
         log::info!(target: "notifications", "event=ready public={} ingest={} admin={}", listeners.public, listeners.ingest, listeners.admin);
@@ -485,14 +489,15 @@ fn actor_kinds(lines: &Lines, metrics: &Arc<Metrics>) -> Vec<ActorKind> {
     kinds
 }
 
-/// Looks at the mailboxes each second.
-fn watch(windows: Vec<Arc<Window>>) -> JoinHandle<()> {
+/// Looks at the mailboxes each second, and shows what it has seen.
+fn watch(readiness: Arc<Readiness>, picture: Picture) -> JoinHandle<()> {
     actix::spawn(async move {
         let mut ticks = tokio::time::interval(EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            windows.iter().for_each(|window| window.look());
+            readiness.actors.iter().for_each(|actor| actor.window.look());
+            picture.renew(&readiness);
         }
     })
 }

@@ -25,7 +25,10 @@ pub struct ActorKind {
 
 #[derive(Serialize)]
 struct Page {
+    uptime_s: f64,
     window_s: f64,
+    /// How many seconds of `recent.peaks` there were, since the start: whoever asks twice knows which of them are new.
+    looks: u64,
     connections: i64,
     /// Live entries, each time for one reader, since the start.
     delivered: u64,
@@ -90,17 +93,28 @@ struct Suggestion {
 
 /// Every kind.
 pub async fn page(readiness: web::Data<Readiness>) -> HttpResponse {
+    json(StatusCode::OK, &everything(&readiness))
+}
+
+/// The same as text.
+pub fn snapshot(readiness: &Readiness) -> String {
+    // Nothing of it fails to serialise.
+    serde_json::to_string(&everything(readiness)).unwrap_or_default()
+}
+
+fn everything(readiness: &Readiness) -> Page {
     let actors = readiness.actors.iter().map(|kind| state(kind, &readiness.metrics)).collect();
     let streams = &readiness.metrics.streams;
     let broadcasts = streams.broadcast_duration.snapshot();
-    let page = Page {
+    Page {
+        uptime_s: readiness.started.elapsed().as_secs_f64(),
+        looks: readiness.actors.first().map_or(0, |kind| kind.window.looks()),
         window_s: (EVERY * LOOKS as u32).as_secs_f64(),
         connections: streams.connections.get(),
         delivered: streams.deliveries.delivered.get(),
         broadcasts: Broadcasts { count: broadcasts.count(), seconds: broadcasts.total().as_secs_f64() },
         actors,
-    };
-    json(StatusCode::OK, &page)
+    }
 }
 
 fn state(actor: &ActorKind, metrics: &Metrics) -> ActorState {

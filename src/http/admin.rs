@@ -1,8 +1,11 @@
 //! Health and metrics, for operators and their load balancers; never on the public listener.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
 };
 
 use actix_web::{
@@ -21,6 +24,8 @@ use crate::{
 
 /// What readiness is made of.
 pub struct Readiness {
+    /// When the server began.
+    pub started: Instant,
     /// Set when the ordered stop begins.
     pub stopping: AtomicBool,
     /// Whether the last commit worked.

@@ -13,11 +13,13 @@ use actix_web::{
     body::{BoxBody, MessageBody},
     dev::{AppConfig, ServerHandle, Service},
     middleware::from_fn,
+    rt::net::TcpStream,
     web,
 };
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 
 use super::{
+    actors_live::Gallery,
     admin,
     admin::Readiness,
     admin_guard::{Names, guard},
@@ -96,6 +98,8 @@ pub struct Routes {
     pub letters: Letters,
     /// For operators, too.
     pub users: UserBook,
+    /// For those who look at the actors.
+    pub gallery: Gallery,
     /// What one address may have of either listener.
     pub limits: Arc<Limits>,
     /// Which pages may read.
@@ -179,6 +183,7 @@ pub fn listen(
         readiness: routes.readiness,
         letters: routes.letters,
         users: routes.users,
+        gallery: routes.gallery,
         webhooks: of_admin,
         names: routes.names,
         reloader: routes.reloader,
@@ -192,6 +197,7 @@ struct AdminParts {
     readiness: Arc<Readiness>,
     letters: Letters,
     users: UserBook,
+    gallery: Gallery,
     webhooks: web::Data<Ingest>,
     names: Arc<Names>,
     reloader: Arc<Reloader>,
@@ -202,7 +208,7 @@ fn serve_admin(config: &Config, parts: AdminParts) -> Result<(SocketAddr, Server
     let address = config.admin.bind;
     let (readiness, webhooks) = (web::Data::from(parts.readiness), parts.webhooks);
     let (letters, users) = (web::Data::new(parts.letters), web::Data::new(parts.users));
-    let (names, reloader) = (parts.names, web::Data::from(parts.reloader));
+    let (names, gallery, reloader) = (parts.names, parts.gallery, web::Data::from(parts.reloader));
     let app = move || {
         App::new()
             .app_data(readiness.clone())
@@ -211,12 +217,22 @@ fn serve_admin(config: &Config, parts: AdminParts) -> Result<(SocketAddr, Server
             .app_data(webhooks.clone())
             .app_data(web::ThinData(names.clone()))
             .app_data(reloader.clone())
+            .app_data(web::ThinData(gallery.clone()))
             .wrap(from_fn(guard))
             .wrap(security::middleware(false))
             .configure(admin)
             .default_service(web::to(not_found))
     };
+    let patience = config.stream.connection_timeout.min(config.stream.heartbeat_interval);
     let server = HttpServer::new(app).workers(1).tcp_nodelay(true).disable_signals();
+    // A viewer who has vanished must not keep a place: the kernel gives such a connection up.
+    let server = server.on_connect(move |connection, _| {
+        if let Some(Err(error)) =
+            connection.downcast_ref::<TcpStream>().map(|tcp| SockRef::from(tcp).set_tcp_user_timeout(Some(patience)))
+        {
+            log::debug!(target: "notifications", "event=socket_option_refused error={error:?}");
+        }
+    });
     let server = server.bind(address).map_err(|source| ListenError::Bind { key: "admin.bind", address, source })?;
     let bound = server.addrs().first().copied().unwrap_or(address);
     let server = server.run();

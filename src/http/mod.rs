@@ -4,6 +4,7 @@
 //! `ingest.bind` is set), operators on the admin one.
 
 pub mod actors;
+pub mod actors_live;
 pub mod admin;
 pub mod admin_guard;
 pub mod answer;
@@ -57,7 +58,7 @@ pub fn public(app: &mut web::ServiceConfig) {
         .service(only(Method::GET, NOTIFICATION, web::get().to(history::one)));
     let document = bytes::Bytes::from(openapi::document());
     app.service(only(Method::GET, OPENAPI, web::get().to(move || openapi::serve(document.clone()))));
-    for page in crate::pages::PAGES {
+    for page in crate::pages::TEST_CLIENT {
         app.service(only(Method::GET, page.path, web::get().to(move || page::serve(page))));
     }
 }
@@ -67,13 +68,14 @@ pub fn ingest(app: &mut web::ServiceConfig) {
     app.service(only(Method::POST, WEBHOOK, web::post().to(webhook::receive).wrap(from_fn(limits::of_webhooks))));
 }
 
-/// Health, metrics, and what commands change.
+/// Health, metrics, the page of the actors, and what commands change.
 pub fn admin(app: &mut web::ServiceConfig) {
     app.service(only(Method::GET, "/healthz", web::get().to(admin::healthz)))
         .service(only(Method::GET, "/readyz", web::get().to(admin::readyz)))
         .service(only(Method::GET, "/metrics", web::get().to(admin::metrics)))
         .service(only(Method::GET, "/actors", web::get().to(actors::page)))
         .service(only(Method::POST, "/reload", web::post().to(reload::post)))
+        .service(only(Method::GET, "/actors/stream", web::get().to(actors_live::stream)))
         .service(each(
             DEAD_LETTERS,
             vec![(Method::GET, web::get().to(dead_letters::list)), (Method::DELETE, web::delete().to(dead_letters::drop_all))],
@@ -85,6 +87,9 @@ pub fn admin(app: &mut web::ServiceConfig) {
         .service(only(Method::POST, &format!("{DEAD_LETTERS}/{{seq}}/retry"), web::post().to(dead_letters::retry)))
         .service(each(USERS, vec![(Method::GET, web::get().to(users::list)), (Method::POST, web::post().to(users::add))]))
         .service(only(Method::DELETE, &format!("{USERS}/{{user}}"), web::delete().to(users::remove)));
+    for page in crate::pages::ACTORS {
+        app.service(only(Method::GET, page.path, web::get().to(move || page::serve(page))));
+    }
 }
 
 /// A resource with one method; every other method is 405 with `Allow`.

@@ -2,13 +2,13 @@
 
 use actix_web::{HttpResponse, http::header};
 
-use crate::pages::{CONTENT_SECURITY_POLICY, Page};
+use crate::pages::Page;
 
 /// One file of a page, under a policy that lets nothing run but the page's own files.
 pub async fn serve(page: Page) -> HttpResponse {
     HttpResponse::Ok()
         .content_type(page.content_type)
-        .insert_header((header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))
+        .insert_header((header::CONTENT_SECURITY_POLICY, page.policy))
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .insert_header((header::REFERRER_POLICY, "no-referrer"))
         .insert_header((header::CACHE_CONTROL, "no-cache"))

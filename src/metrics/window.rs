@@ -85,6 +85,11 @@ impl Window {
         }
     }
 
+    /// How many looks there have been, since the start.
+    pub fn looks(&self) -> u64 {
+        self.seen().count
+    }
+
     /// What it shows now.
     pub fn view(&self) -> View {
         let seen = self.seen();

@@ -45,6 +45,13 @@ pub fn encode(position: Position, payload: &str) -> Bytes {
     russe::Event::Message(message).into_bytestring().map(|text| text.into_bytes()).unwrap_or_default()
 }
 
+/// An unnamed event without an id, for what has no place in the log.
+pub fn unplaced(payload: &str) -> Bytes {
+    let message = russe::Message { data: payload.into(), event: None, retry: None, id: None };
+    // Only an id or a name can fail to encode.
+    russe::Event::Message(message).into_bytestring().map(|text| text.into_bytes()).unwrap_or_default()
+}
+
 /// The field that tells a client how long to wait before it comes back.
 pub fn retry(after: Duration) -> Bytes {
     // Only a message can fail to encode.

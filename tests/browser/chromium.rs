@@ -169,6 +169,12 @@ impl Page {
         eventually("another heartbeat", async || self.received("heartbeat").await > before).await;
     }
 
+    /// What is seen of the page in a window of this size, as PNG.
+    pub async fn screenshot(&self, width: u32, height: u32) -> Vec<u8> {
+        self.0.set_window_rect(0, 0, width, height).await.unwrap();
+        self.0.screenshot_as_png().await.unwrap()
+    }
+
     /// What the browser complained about since it was last asked.
     pub async fn complaints(&self) -> Vec<BrowserLogEntry> {
         self.0.browser_log().await.unwrap()

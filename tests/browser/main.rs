@@ -3,6 +3,7 @@
 // All of this target is test code; clippy itself spares only what stands inside a `#[test]`.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod actors;
 mod chromium;
 mod connection;
 mod origins;

@@ -44,6 +44,11 @@ impl Server {
         format!("{}://{}{path}", if secure { "https" } else { "http" }, self.public)
     }
 
+    /// An address on the admin listener.
+    pub fn admin_url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.admin)
+    }
+
     /// Posts a webhook and returns its notification id.
     pub async fn post_webhook(&self, body: Value) -> String {
         self.post(&body).await["notification_id"].as_str().unwrap().to_owned()

@@ -95,7 +95,7 @@ fn a_name_that_a_page_could_take_over_is_not_answered() {
     for host in
         ["evil.example", "evil.example:8001", "127.0.0.1.evil.example", "localhost.evil.example", "", "localhost@evil.example"]
     {
-        for path in ["/metrics", "/dead-letters", "/nothing"] {
+        for path in ["/metrics", "/", "/actors/stream", "/dead-letters", "/nothing"] {
             let refused = ask(&format!("Host: {host}\r\n"), path);
             // What is no host at all is refused before anybody looks at it.
             assert!(matches!(refused.status(), 400 | 403), "{host}: {}", refused.status());

@@ -5,6 +5,7 @@
 mod support;
 
 mod actors;
+mod actors_live;
 mod admin;
 mod asking;
 mod canary;

@@ -213,7 +213,7 @@ fn every_answer_of_every_listener_says_what_browsers_must_not_do_with_it() {
     ] {
         heads.push(hub.ask(method, path, &[]).head);
     }
-    heads.extend(["/healthz", "/readyz", "/metrics", "/actors", "/nowhere"].map(|path| hub.admin(path).head));
+    heads.extend(["/healthz", "/readyz", "/metrics", "/actors", "/", "/actors.js", "/nowhere"].map(|path| hub.admin(path).head));
     for head in heads {
         for (name, value) in [
             ("x-content-type-options", "nosniff"),

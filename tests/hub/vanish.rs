@@ -6,17 +6,19 @@
 mod support;
 
 use std::{
-    net::{IpAddr, Ipv4Addr},
+    io::{Read, Write},
+    net::{IpAddr, Ipv4Addr, TcpStream},
     process::Command,
     sync::mpsc,
     time::{Duration, Instant},
 };
 
+use lookout::http::actors_live::MOST_VIEWERS;
 use nix::{
     sched::{CloneFlags, unshare},
     unistd::gettid,
 };
-use support::{Doors, Reader, Server, USER, event};
+use support::{Doors, Reader, Server, USER, event, wait_for};
 
 /// Set in the process that lives in a network of its own.
 const INSIDE: &str = "LOOKOUT_TEST_NETWORK";
@@ -56,6 +58,11 @@ impl Cable {
 /// Opens a stream to [`SERVER`] from a second network.
 fn distant_reader(server: &Server) -> (Reader, Cable) {
     let doors = Doors { public: (SERVER, server.public.port()).into(), ..**server };
+    distant(move || doors.reader(USER))
+}
+
+/// Opens something to [`SERVER`] from a second network.
+fn distant<T: Send + 'static>(open: impl FnOnce() -> T + Send + 'static) -> (T, Cable) {
     let (arrive, arrived) = mpsc::channel();
     let (plug, plugged) = mpsc::channel();
     let (connected, reader) = mpsc::channel();
@@ -68,7 +75,7 @@ fn distant_reader(server: &Server) -> (Reader, Cable) {
         plugged.recv().expect("the story goes on");
         ip("addr add 10.77.0.2/24 dev far-end");
         ip("link set far-end up");
-        connected.send(doors.reader(USER)).expect("the story waits");
+        connected.send(open()).expect("the story waits");
         if pulling.recv().is_ok() {
             ip("link set far-end down");
             down.send(()).expect("the story waits");
@@ -102,5 +109,26 @@ fn a_vanished_reader_frees_its_place_within_two_heartbeats() {
         let id = server.post_kept(event("test_user|false", "after"));
         assert_eq!(back.expect("caught_up").json["replayed"], 0);
         assert_eq!(back.notification().json["notification_id"], id);
+    });
+}
+
+#[test]
+fn vanished_viewers_of_the_actors_free_their_places() {
+    in_a_network_of_its_own("vanished_viewers_of_the_actors_free_their_places", || {
+        let settings = [("STREAM__HEARTBEAT_INTERVAL", "2s"), ("ADMIN__ALLOW_REMOTE", "true")];
+        let server = Server::start_on(IpAddr::V4(Ipv4Addr::UNSPECIFIED), &settings);
+        let view = |address| {
+            let mut socket = TcpStream::connect(address).expect("a connection");
+            socket.write_all(b"GET /actors/stream HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("a request");
+            let mut status = [0; 12];
+            socket.read_exact(&mut status).expect("an answer");
+            (status == *b"HTTP/1.1 200").then_some(socket)
+        };
+        let distant_door = (SERVER, server.admin.port()).into();
+        let (gone, cable) = distant(move || (0..MOST_VIEWERS).map(|_| view(distant_door)).collect::<Vec<_>>());
+        assert!(gone.iter().all(Option::is_some));
+        assert!(view(server.admin).is_none(), "all places are taken");
+        cable.pull();
+        wait_for("a place that a vanished viewer had", || view(server.admin));
     });
 }

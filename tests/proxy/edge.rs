@@ -96,7 +96,7 @@ fn nothing_that_stands_in_a_query_is_written_down() {
 fn the_admin_listener_cannot_be_reached() {
     let node = Server::start(&[]);
     let nginx = Nginx::start(&[node.public]);
-    for path in ["/healthz", "/readyz", "/metrics", "/actors"] {
+    for path in ["/healthz", "/readyz", "/metrics", "/actors", "/"] {
         assert_eq!(node.admin(path).status(), 200);
         let answer = get(&nginx, VERSIONS[1], path);
         assert_eq!((answer.status(), &answer.json()["error"]), (404, &"not_found".into()));

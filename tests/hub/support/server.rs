@@ -46,7 +46,10 @@ impl Server {
     fn prepared_on(public: IpAddr, settings: &[(&str, &str)]) -> Self {
         let public = SocketAddr::new(public, free_port());
         let admin = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
-        let mut all = vec![("SERVER__BIND".to_owned(), public.to_string()), ("ADMIN__BIND".to_owned(), admin.to_string())];
+        // Operators are let in from where readers are, if from afar at all.
+        let is_remote = settings.iter().any(|(key, _)| *key == "ADMIN__ALLOW_REMOTE");
+        let admin_bind = SocketAddr::new(if is_remote { public.ip() } else { admin.ip() }, admin.port());
+        let mut all = vec![("SERVER__BIND".to_owned(), public.to_string()), ("ADMIN__BIND".to_owned(), admin_bind.to_string())];
         all.extend(settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
         let folder = tempfile::tempdir().expect("a folder");
         let doors = Doors { public, ingest: public, admin };

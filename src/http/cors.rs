@@ -22,7 +22,7 @@ use crate::{config, error::Refusal};
 /// What a reload replaces.
 pub type Rules = Arc<ArcSwap<config::Cors>>;
 
-/// The middleware for the public listener. What it says to whom [`allows`] lets read, [`finish`] cuts down to what the rules say.
+/// The middleware for the public listener. [`finish`] cuts its answers down to what the rules say.
 pub fn cors(rules: &Rules) -> Cors {
     let rules = rules.clone();
     Cors::default()

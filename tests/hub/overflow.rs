@@ -38,6 +38,8 @@ fn a_reader_that_stops_reading_is_removed_and_resumes_whole() {
     assert_eq!(server.metric("lookout_connections"), 2.0);
 
     let (mut messages, _) = stalled.rest();
+    // A heartbeat may come before the batch.
+    messages.retain(|message| message.json["type"] == "zone_port_notification");
     assert!(messages.len() < ITEMS, "it was removed before it had everything");
     let mut resumed = server.stream(USER).after(&stalled.last_id()).connect();
     messages.extend(resumed.notifications(ITEMS - messages.len()));

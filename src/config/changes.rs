@@ -234,7 +234,13 @@ fn walk(running: &mut Config, new: &Config, changes: &mut Walk) {
             take_over_after: Restart
         }
     );
-    section!(changes, running.admin, new.admin, "admin", Admin { bind: Restart, allow_remote: Restart, canary_interval: Restart, allowed_hosts: Live });
+    section!(
+        changes,
+        running.admin,
+        new.admin,
+        "admin",
+        Admin { bind: Restart, allow_remote: Restart, canary_interval: Restart, allowed_hosts: Live }
+    );
     section!(changes, running.log, new.log, "log", Log { level: Live, format: Live });
     section!(
         changes,

@@ -1,45 +1,47 @@
 //! The composition root: opens the store, builds the actors back to front, binds the listeners.
 
+mod kinds;
+mod parts;
+mod recent;
+
 use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize},
+        atomic::{AtomicBool, AtomicU64},
     },
-    time::{Duration, Instant},
+    time::Instant,
 };
 
-use actix::{Actor, Arbiter, ArbiterHandle, Context};
+use actix::Arbiter;
 use arc_swap::ArcSwap;
 use tokio::{
     sync::{Semaphore, watch},
     task::JoinHandle,
-    time::MissedTickBehavior,
 };
+
+use parts::Parts;
 
 use crate::{
     actors::{
-        archivist::{Archivist, Colleagues, StoreHealth},
+        archivist::{Archivist, StoreHealth},
         broadcaster::{Broadcaster, Relays},
         canary::Route,
         canary_keeper::CanaryKeeper,
         courier::Courier,
         intake::Intake,
         line::Line,
-        recent::Recent,
         registry::Registry,
-        relay::Relay,
         screener::Screener,
         session::Surroundings,
-        session_supervisor::{Charge, Guard, SessionSupervisor, Ward, Worker, rejoin},
+        session_supervisor::{Charge, SessionSupervisor},
         users::UserList,
         webhook_handler::WebhookHandler,
     },
     cluster::{Bus, BusError},
     config::{AuthMode, ClusterKind, Config, StoreKind},
     http::{
-        actors::ActorKind,
-        actors_live::{Picture, exhibit},
+        actors_live::exhibit,
         admin::Readiness,
         admin_guard::Names,
         arrivals::Arrivals,
@@ -54,20 +56,10 @@ use crate::{
         users::UserBook,
         webhook::{Ingest, Rules},
     },
-    metrics::{
-        Metrics,
-        mailbox::Kind,
-        window::{EVERY, Window},
-    },
-    notification::{frame::Frame, position::Position},
+    metrics::Metrics,
     screening,
     store::{Store, StoreError, embedded::EmbeddedStore, mongo::MongoStore},
 };
-
-/// Entries read back into memory at the start, so that readers who return after a restart do not all go to the store.
-const RECENT_AT_START: usize = 1000;
-/// How often the application looks whether the session supervisor lives.
-const LOOK_AT_SUPERVISOR: Duration = Duration::from_millis(200);
 
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -171,7 +163,7 @@ impl App {
         };
         let (door, mut tasks) = Door::open(&config.auth, users.clone())?;
         let metrics = Arc::new(Metrics::new(&config.mailbox));
-        let recent = Arc::new(read_recent(&*store, config.stream.recent).await?);
+        let recent = Arc::new(recent::read(&*store, config.stream.recent).await?);
         let around = Arc::new(Surroundings {
             stream: config.stream.clone(),
             recent: recent.clone(),
@@ -215,10 +207,10 @@ impl App {
             leaving: AtomicBool::new(false),
             open: open_sender,
         });
-        tasks.push(guard(parts.session_supervisor(pipeline.handle(), charge.clone()), metrics.clone()));
+        tasks.push(parts::guard(parts.session_supervisor(pipeline.handle(), charge.clone()), metrics.clone()));
 
         let permits = Arc::new(Semaphore::new(config.ingest.max_in_flight));
-        let actors = actor_kinds(&lines, &metrics);
+        let actors = kinds::of(&lines, &metrics);
         let canary = config.admin.canary_interval.map(|interval| Arc::new(CanaryKeeper::new(interval, lines.route())));
         let readiness = Arc::new(Readiness {
             started: Instant::now(),
@@ -231,7 +223,7 @@ impl App {
             actors,
         });
         let (picture, gallery) = exhibit();
-        tasks.push(watch(readiness.clone(), picture));
+        tasks.push(kinds::watch(readiness.clone(), picture));
         let limits = Arc::new(Limits::new(&config, metrics.clone()));
         let ingest = Ingest {
             rules: Arc::new(ArcSwap::from_pointee(Rules::new(&config.ingest))),
@@ -269,7 +261,7 @@ impl App {
         let (cors, names) = (live.cors.clone(), live.names.clone());
         let reloader = Reloader::new(origin, live, config.clone());
         let users = UserBook { archivist, supervisor, store: store.clone() };
-        let workers = workers(&metrics, &lines, charge.clone());
+        let workers = parts::workers(&metrics, &lines, charge.clone());
         let letters = Letters { store: store.clone(), archivist: lines.archivist.clone() };
         let routes = Routes {
             streams,
@@ -329,195 +321,4 @@ impl App {
     pub fn lines(&self) -> &Lines {
         &self.lines
     }
-}
-
-/// What actors are built from.
-struct Parts<'a> {
-    config: &'a Config,
-    store: &'a Arc<dyn Store>,
-    recent: &'a Arc<Recent>,
-    metrics: &'a Arc<Metrics>,
-    lines: &'a Lines,
-}
-
-impl Parts<'_> {
-    fn broadcaster(&self, thread: ArbiterHandle) -> Ward {
-        let (kind, look_interval) = (self.metrics.actors.broadcaster.clone(), self.config.cluster.look_interval);
-        let (store, recent, relays, metrics) =
-            (self.store.clone(), self.recent.clone(), self.lines.relays.clone(), self.metrics.clone());
-        raise("broadcaster", &self.lines.broadcaster, thread, move |ctx| {
-            Broadcaster::create(
-                kind.capacity(),
-                look_interval,
-                store.clone(),
-                recent.clone(),
-                relays.clone(),
-                metrics.clone(),
-                ctx,
-            )
-        })
-    }
-
-    fn courier(&self, thread: ArbiterHandle, bus: Bus, line: &Line<Courier>) -> Ward {
-        let (kind, epoch) = (self.metrics.actors.courier.clone(), self.store.span().epoch);
-        let (broadcaster, metrics) = (self.lines.broadcaster.clone(), self.metrics.clone());
-        raise("courier", line, thread, move |ctx| {
-            Courier::create(kind.capacity(), &bus, epoch, broadcaster.clone(), metrics.clone(), ctx)
-        })
-    }
-
-    fn archivist(&self, thread: ArbiterHandle, health: Arc<StoreHealth>) -> Ward {
-        let kind = self.metrics.actors.archivist.clone();
-        let (store, config) = (self.store.clone(), self.config.store.clone());
-        let colleagues = Colleagues {
-            broadcaster: self.lines.broadcaster.clone(),
-            courier: self.lines.courier.clone(),
-            screener: self.lines.screener.clone(),
-            metrics: self.metrics.clone(),
-            health,
-        };
-        raise("archivist", &self.lines.archivist, thread, move |ctx| {
-            Archivist::create(kind.capacity(), store.clone(), config.clone(), colleagues.clone(), ctx)
-        })
-    }
-
-    fn screener(&self, thread: ArbiterHandle, provider: Arc<dyn screening::Screener>) -> Ward {
-        let kind = self.metrics.actors.screener.clone();
-        let (config, store) = (self.config.screening.clone(), self.store.clone());
-        let (archivist, metrics) = (self.lines.archivist.clone(), self.metrics.clone());
-        raise("screener", &self.lines.screener, thread, move |ctx| {
-            Screener::create(
-                kind.capacity(),
-                provider.clone(),
-                config.clone(),
-                store.clone(),
-                archivist.clone(),
-                metrics.clone(),
-                ctx,
-            )
-        })
-    }
-
-    fn webhook_handler(&self, thread: ArbiterHandle, intake: Arc<ArcSwap<Intake>>) -> Ward {
-        let kind = self.metrics.actors.webhook_handler.clone();
-        let (archivist, metrics) = (self.lines.archivist.clone(), self.metrics.clone());
-        raise("webhook_handler", &self.lines.webhook_handler, thread, move |ctx| {
-            WebhookHandler::create(kind.capacity(), intake.clone(), archivist.clone(), metrics.clone(), ctx)
-        })
-    }
-
-    fn session_supervisor(&self, thread: ArbiterHandle, charge: Arc<Charge>) -> Ward {
-        let kind = self.metrics.actors.session_supervisor.clone();
-        raise("session_supervisor", &self.lines.session_supervisor, thread, move |ctx| {
-            SessionSupervisor::create(kind.capacity(), charge.clone(), ctx)
-        })
-    }
-}
-
-/// Starts an actor at the end of its line, and says how it is built again.
-fn raise<A, F>(name: &'static str, line: &Line<A>, thread: ArbiterHandle, create: F) -> Ward
-where
-    A: Actor<Context = Context<A>>,
-    F: Fn(&mut Context<A>) -> A + Clone + Send + 'static,
-{
-    let (watched, line) = (line.clone(), line.clone());
-    let build = move || {
-        let create = create.clone();
-        line.connect(A::start_in_arbiter(&thread, move |ctx| create(ctx)));
-    };
-    build();
-    Ward { name, alive: Box::new(move || watched.connected()), rebuild: Box::new(build) }
-}
-
-/// Watches the one who watches all others.
-fn guard(supervisor: Ward, metrics: Arc<Metrics>) -> JoinHandle<()> {
-    actix::spawn(async move {
-        loop {
-            tokio::time::sleep(LOOK_AT_SUPERVISOR).await;
-            if !(supervisor.alive)() {
-                (supervisor.rebuild)();
-                metrics.actors.restarts.get_or_create(&[("actor", supervisor.name)]).inc();
-                log::error!(target: "notifications", "actor={} event=rebuilt it had died", supervisor.name);
-            }
-        }
-    })
-}
-
-/// Called on each worker thread of the public listener: gives the thread its relay.
-fn workers(metrics: &Arc<Metrics>, lines: &Lines, charge: Arc<Charge>) -> impl Fn() -> Arc<Worker> + Clone + Send + 'static {
-    let (metrics, lines) = (metrics.clone(), lines.clone());
-    let count = Arc::new(AtomicUsize::new(0));
-    move || {
-        let index = count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let worker = Arc::new(Worker { index, arbiter: Arbiter::current(), relay: Line::unconnected(&metrics.actors.relay) });
-        let metrics = metrics.clone();
-        let ward = raise("relay", &worker.relay, worker.arbiter.clone(), move |ctx| {
-            Relay::create(metrics.actors.relay.capacity(), metrics.clone(), ctx)
-        });
-        lines.relays.rcu(|relays| relays.iter().cloned().chain([worker.relay.clone()]).collect::<Vec<_>>());
-        let (charge, again) = (charge.clone(), worker.clone());
-        let rebuild = Box::new(move || {
-            (ward.rebuild)();
-            rejoin(&charge.registry, &again);
-        });
-        lines.session_supervisor.send(Guard(Ward { name: ward.name, alive: ward.alive, rebuild }));
-        worker
-    }
-}
-
-/// What `GET /actors` tells.
-fn actor_kinds(lines: &Lines, metrics: &Arc<Metrics>) -> Vec<ActorKind> {
-    fn kind(kind: &Arc<Kind>, living: impl Fn() -> usize + Send + Sync + 'static) -> ActorKind {
-        ActorKind { window: Arc::new(Window::new(kind.clone())), living: Box::new(living) }
-    }
-    fn one<A: Actor<Context = Context<A>>>(of: &Arc<Kind>, line: &Line<A>) -> ActorKind {
-        let line = line.clone();
-        kind(of, move || usize::from(line.connected()))
-    }
-    let of = &metrics.actors;
-    let (relays, connections) = (lines.relays.clone(), metrics.streams.connections.clone());
-    let mut kinds = vec![
-        one(&of.webhook_handler, &lines.webhook_handler),
-        one(&of.archivist, &lines.archivist),
-        one(&of.screener, &lines.screener),
-        one(&of.broadcaster, &lines.broadcaster),
-        kind(&of.relay, move || relays.load().iter().filter(|relay| relay.connected()).count()),
-        kind(&of.session, move || usize::try_from(connections.get()).unwrap_or(0)),
-        one(&of.session_supervisor, &lines.session_supervisor),
-    ];
-    kinds.extend(lines.courier.as_ref().map(|line| one(&of.courier, line)));
-    kinds
-}
-
-/// Looks at the mailboxes each second, and shows what it has seen.
-fn watch(readiness: Arc<Readiness>, picture: Picture) -> JoinHandle<()> {
-    actix::spawn(async move {
-        let mut ticks = tokio::time::interval(EVERY);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            ticks.tick().await;
-            readiness.actors.iter().for_each(|actor| actor.window.look());
-            picture.renew(&readiness);
-        }
-    })
-}
-
-async fn read_recent(store: &dyn Store, max_bytes: usize) -> Result<Recent, StoreError> {
-    let span = store.span();
-    let (Some(newest), Some(oldest)) = (span.newest, span.oldest) else {
-        return Ok(Recent::new(max_bytes, Position::origin(span.epoch)));
-    };
-    let mut after = newest.n.saturating_sub(RECENT_AT_START as u64).max(oldest.n - 1);
-    let recent = Recent::new(max_bytes, Position { n: after, ..Position::origin(span.epoch) });
-    while after < newest.n {
-        let frames: Vec<Frame> = store.read_log(after, RECENT_AT_START).await?.iter().map(Frame::of).collect();
-        let (Some(first), Some(last)) = (frames.first(), frames.last()) else { break };
-        if first.position.n > after + 1 {
-            // Another node's retention was faster.
-            recent.restart_before(first.position);
-        }
-        after = last.position.n;
-        recent.append(&frames);
-    }
-    Ok(recent)
 }

@@ -53,7 +53,7 @@ impl App {
 
         // 1. Not ready, and no new stream or webhook.
         self.readiness.stopping.store(true, Ordering::Relaxed);
-        self.supervisor.send(SayGoodbye { within: grace.mul_f64(0.6) });
+        self.lines.session_supervisor.send(SayGoodbye { within: grace.mul_f64(0.6) });
         // 2. Webhooks under way are answered: each gives its permit back when it is durable.
         let all = u32::try_from(self.config.ingest.max_in_flight).unwrap_or(u32::MAX);
         let answered = timeout_at(gentle, self.permits.acquire_many(all)).await;
@@ -65,7 +65,7 @@ impl App {
         // 3. Streams are told one after the other when to come back, and end once their last frames are sent.
         if timeout_at(gentle, self.open.wait_for(|open| *open == 0)).await.is_err() {
             log::warn!(target: "sse", "event=stop_streams_cut_off open={}", *self.open.borrow());
-            self.supervisor.send(CutOff);
+            self.lines.session_supervisor.send(CutOff);
         }
         // 4. Answers still in the sockets' buffers leave; idle connections close.
         let graceful = join_all(self.listeners.outer.iter().map(|server| server.stop(true)));
@@ -75,7 +75,7 @@ impl App {
         }
         // 5. The pipeline and the store.
         self.tasks.iter().for_each(|task| task.abort());
-        self.supervisor.send(Stop);
+        self.lines.session_supervisor.send(Stop);
         if timeout_at(store, self.store.close()).await.is_err() {
             log::warn!(target: "notifications", "event=stop_store_cut_off");
         }

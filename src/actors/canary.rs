@@ -11,16 +11,7 @@ use std::sync::{
 
 use actix::{ArbiterHandle, Message};
 
-use super::{
-    archivist::Archivist,
-    broadcaster::{Broadcaster, Relays},
-    courier::Courier,
-    line::Line,
-    relay::Relay,
-    screener::Screener,
-    session_supervisor::SessionSupervisor,
-    webhook_handler::WebhookHandler,
-};
+use super::{broadcaster::Relays, line::Line, lines::Lines, relay::Relay};
 
 /// A stretch of the flow, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,28 +49,10 @@ impl Stage {
     }
 }
 
-/// Whom it is sent to.
-pub struct Route {
-    /// [`Stage::Ingest`]
-    pub webhook_handler: Line<WebhookHandler>,
-    /// [`Stage::Store`]
-    pub archivist: Line<Archivist>,
-    /// [`Stage::Screening`]
-    pub screener: Line<Screener>,
-    /// [`Stage::Bus`]
-    pub courier: Option<Line<Courier>>,
-    /// [`Stage::Broadcaster`]
-    pub broadcaster: Line<Broadcaster>,
-    /// [`Stage::Relay`]
-    pub relays: Relays,
-    /// [`Stage::Session`]
-    pub session_supervisor: Line<SessionSupervisor>,
-}
-
 /// How far one canary has come; its keeper and whoever carries it hold it.
 pub struct Trip {
     id: u64,
-    route: Arc<Route>,
+    lines: Arc<Lines>,
     /// The index of the stage it is in; behind the last one it is through.
     stage: AtomicUsize,
     /// Relays that have not passed it on, and sessions that have not.
@@ -89,16 +62,16 @@ pub struct Trip {
 
 impl Trip {
     /// Sends a canary off.
-    pub fn begin(route: &Arc<Route>) -> Arc<Self> {
+    pub fn begin(lines: &Arc<Lines>) -> Arc<Self> {
         let trip = Self {
             id: fastrand::u64(..),
-            route: route.clone(),
+            lines: lines.clone(),
             stage: AtomicUsize::new(0),
             relays: AtomicUsize::new(0),
             sessions: AtomicUsize::new(0),
         };
         let trip = Arc::new(trip);
-        route.webhook_handler.send(Canary(trip.clone()));
+        lines.webhook_handler.send(Canary(trip.clone()));
         trip
     }
 
@@ -149,23 +122,23 @@ impl Canary {
 
     /// It is through this stage, and goes to the next.
     pub fn pass(self, stage: Stage) {
-        let route = self.0.route.clone();
-        let next = match (stage, &route.courier) {
+        let lines = self.0.lines.clone();
+        let next = match (stage, &lines.courier) {
             (Stage::Screening, None) => Stage::Broadcaster,
             _ => Stage::ALL[(stage as usize + 1).min(Stage::Session as usize)],
         };
         self.0.enter(next as usize);
         match next {
-            Stage::Ingest => route.webhook_handler.send(self),
-            Stage::Store => route.archivist.send(self),
-            Stage::Screening => route.screener.send(self),
+            Stage::Ingest => lines.webhook_handler.send(self),
+            Stage::Store => lines.archivist.send(self),
+            Stage::Screening => lines.screener.send(self),
             Stage::Bus => {
-                if let Some(courier) = &route.courier {
+                if let Some(courier) = &lines.courier {
                     courier.send(self);
                 }
             }
-            Stage::Broadcaster => route.broadcaster.send(self),
-            Stage::Relay | Stage::Session => self.cross(&route.relays),
+            Stage::Broadcaster => lines.broadcaster.send(self),
+            Stage::Relay | Stage::Session => self.cross(&lines.relays),
         }
     }
 
@@ -186,7 +159,7 @@ impl Cross {
         if trip.relays.fetch_sub(1, Ordering::AcqRel) == 1 {
             trip.enter(Stage::Session as usize);
         }
-        let supervisor = trip.route.session_supervisor.clone();
+        let supervisor = trip.lines.session_supervisor.clone();
         supervisor.send(LoopBack { trip, relay, thread });
     }
 }

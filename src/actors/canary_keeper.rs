@@ -7,7 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::canary::{Route, Stage, Trip};
+use super::{
+    canary::{Stage, Trip},
+    lines::Lines,
+};
 
 /// Looks in one interval: so soon is one that got lost followed by another.
 const LOOKS: u32 = 8;
@@ -15,7 +18,7 @@ const LOOKS: u32 = 8;
 /// The keeper.
 pub struct CanaryKeeper {
     interval: Duration,
-    route: Arc<Route>,
+    lines: Arc<Lines>,
     state: Mutex<State>,
 }
 
@@ -28,10 +31,10 @@ struct State {
 }
 
 impl CanaryKeeper {
-    /// A keeper that sends one canary along this route each `interval` (`admin.canary_interval`).
-    pub fn new(interval: Duration, route: Route) -> Self {
+    /// A keeper that sends one canary along these lines each `interval` (`admin.canary_interval`).
+    pub fn new(interval: Duration, lines: Lines) -> Self {
         let state = State { through: Instant::now(), under_way: None, told: None };
-        Self { interval, route: Arc::new(route), state: Mutex::new(state) }
+        Self { interval, lines: Arc::new(lines), state: Mutex::new(state) }
     }
 
     /// Sends them off for ever.
@@ -76,7 +79,7 @@ impl CanaryKeeper {
             Some((_, trip)) => trip.is_lost(),
         };
         if due {
-            state.under_way = Some((now, Trip::begin(&self.route)));
+            state.under_way = Some((now, Trip::begin(&self.lines)));
         }
     }
 }

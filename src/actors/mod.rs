@@ -17,6 +17,7 @@ pub mod farewell;
 pub mod intake;
 pub mod left;
 pub mod line;
+pub mod lines;
 pub mod link;
 pub mod loopback;
 pub mod mailbox;

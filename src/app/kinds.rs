@@ -7,9 +7,8 @@ use std::sync::Arc;
 use actix::{Actor, Context};
 use tokio::{task::JoinHandle, time::MissedTickBehavior};
 
-use super::Lines;
 use crate::{
-    actors::line::Line,
+    actors::{line::Line, lines::Lines},
     http::{actors::ActorKind, actors_live::Picture, admin::Readiness},
     metrics::{
         Metrics,

@@ -24,19 +24,8 @@ use parts::Parts;
 
 use crate::{
     actors::{
-        archivist::{Archivist, StoreHealth},
-        broadcaster::{Broadcaster, Relays},
-        canary::Route,
-        canary_keeper::CanaryKeeper,
-        courier::Courier,
-        intake::Intake,
-        line::Line,
-        registry::Registry,
-        screener::Screener,
-        session::Surroundings,
-        session_supervisor::{Charge, SessionSupervisor},
-        users::UserList,
-        webhook_handler::WebhookHandler,
+        archivist::StoreHealth, canary_keeper::CanaryKeeper, intake::Intake, lines::Lines, registry::Registry,
+        session::Surroundings, session_supervisor::Charge, users::UserList,
     },
     cluster::{Bus, BusError},
     config::{AuthMode, ClusterKind, Config, StoreKind},
@@ -51,7 +40,7 @@ use crate::{
         history::Exit,
         limits::Limits,
         listen::{ListenError, Listeners, Routes, listen, most_streams},
-        reload::{Live, Mailboxes, Origin, Reloader},
+        reload::{Live, Origin, Reloader},
         stream::Streams,
         users::UserBook,
         webhook::{Ingest, Rules},
@@ -85,48 +74,13 @@ pub struct App {
     pub(crate) listeners: Listeners,
     pub(crate) readiness: Arc<Readiness>,
     pub(crate) permits: Arc<Semaphore>,
-    pub(crate) supervisor: Line<SessionSupervisor>,
     pub(crate) open: watch::Receiver<usize>,
     /// What the application itself does in the background.
     pub(crate) tasks: Vec<JoinHandle<()>>,
     pub(crate) threads: Vec<Arbiter>,
-    lines: Lines,
+    pub(crate) lines: Lines,
     pub(crate) charge: Arc<Charge>,
     reloader: Arc<Reloader>,
-}
-
-/// One line to each actor of the pipeline.
-#[derive(Clone)]
-pub struct Lines {
-    /// Takes webhooks in.
-    pub webhook_handler: Line<WebhookHandler>,
-    /// Writes.
-    pub archivist: Line<Archivist>,
-    /// Has vessels screened.
-    pub screener: Line<Screener>,
-    /// Encodes and hands out.
-    pub broadcaster: Line<Broadcaster>,
-    /// Carries between nodes, where there is a bus to them.
-    pub courier: Option<Line<Courier>>,
-    /// The registry.
-    pub session_supervisor: Line<SessionSupervisor>,
-    /// One a worker thread.
-    pub relays: Relays,
-}
-
-impl Lines {
-    /// The way of a canary.
-    fn route(&self) -> Route {
-        Route {
-            webhook_handler: self.webhook_handler.clone(),
-            archivist: self.archivist.clone(),
-            screener: self.screener.clone(),
-            courier: self.courier.clone(),
-            broadcaster: self.broadcaster.clone(),
-            relays: self.relays.clone(),
-            session_supervisor: self.session_supervisor.clone(),
-        }
-    }
 }
 
 impl App {
@@ -172,15 +126,7 @@ impl App {
         });
         let health = Arc::new(StoreHealth::new(true));
         let (pipeline, intake, screening) = (Arbiter::new(), Arbiter::new(), Arbiter::new());
-        let lines = Lines {
-            webhook_handler: Line::unconnected(&metrics.actors.webhook_handler),
-            archivist: Line::unconnected(&metrics.actors.archivist),
-            screener: Line::unconnected(&metrics.actors.screener),
-            broadcaster: Line::unconnected(&metrics.actors.broadcaster),
-            courier: bus.as_ref().map(|_| Line::unconnected(&metrics.actors.courier)),
-            session_supervisor: Line::unconnected(&metrics.actors.session_supervisor),
-            relays: Arc::new(ArcSwap::from_pointee(Vec::new())),
-        };
+        let lines = Lines::unconnected(&metrics.actors, bus.is_some());
         let reading = Arc::new(ArcSwap::from_pointee(Intake::new(&config.ingest, &config.screening, provider.provider())));
         let parts = Parts { config: &config, store: &store, recent: &recent, metrics: &metrics, lines: &lines };
         let mut wards = vec![
@@ -211,7 +157,7 @@ impl App {
 
         let permits = Arc::new(Semaphore::new(config.ingest.max_in_flight));
         let actors = kinds::of(&lines, &metrics);
-        let canary = config.admin.canary_interval.map(|interval| Arc::new(CanaryKeeper::new(interval, lines.route())));
+        let canary = config.admin.canary_interval.map(|interval| Arc::new(CanaryKeeper::new(interval, lines.clone())));
         let readiness = Arc::new(Readiness {
             started: Instant::now(),
             stopping: AtomicBool::new(false),
@@ -246,16 +192,8 @@ impl App {
             users,
             screener: provider,
             charge: charge.clone(),
-            mailboxes: Mailboxes {
-                kinds: metrics.actors.clone(),
-                webhook_handler: lines.webhook_handler.clone(),
-                archivist: lines.archivist.clone(),
-                screener: lines.screener.clone(),
-                broadcaster: lines.broadcaster.clone(),
-                courier: lines.courier.clone(),
-                session_supervisor: lines.session_supervisor.clone(),
-                relays: lines.relays.clone(),
-            },
+            kinds: metrics.actors.clone(),
+            lines: lines.clone(),
             most_streams: most_streams(&config),
         };
         let (cors, names) = (live.cors.clone(), live.names.clone());
@@ -281,20 +219,7 @@ impl App {
         log::info!(target: "notifications", "event=ready public={} ingest={} admin={}", listeners.public, listeners.ingest, listeners.admin);
         threads.extend([pipeline, intake, screening]);
         tasks.extend(canary.map(|canary| actix::spawn(canary.keep())));
-        Ok(Self {
-            supervisor: lines.session_supervisor.clone(),
-            config,
-            store,
-            listeners,
-            readiness,
-            permits,
-            open,
-            tasks,
-            threads,
-            lines,
-            charge,
-            reloader,
-        })
+        Ok(Self { config, store, listeners, readiness, permits, open, tasks, threads, lines, charge, reloader })
     }
 
     /// Where streams, history and the test page are served.

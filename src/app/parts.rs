@@ -14,7 +14,6 @@ use actix::{Actor, Arbiter, ArbiterHandle, Context};
 use arc_swap::ArcSwap;
 use tokio::task::JoinHandle;
 
-use super::Lines;
 use crate::{
     actors::{
         archivist::{Archivist, Colleagues, StoreHealth},
@@ -22,6 +21,7 @@ use crate::{
         courier::Courier,
         intake::Intake,
         line::Line,
+        lines::Lines,
         recent::Recent,
         relay::Relay,
         screener::Screener,

@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use actix::{Actor, Context, Handler};
 use actix_web::{HttpResponse, http::StatusCode, web};
 use arc_swap::ArcSwap;
 use serde_json::json;
@@ -20,17 +19,10 @@ use tokio::{
 use super::{admin_guard::Names, answer::json, cors, limits::Limits, webhook};
 use crate::{
     actors::{
-        archivist::Archivist,
-        broadcaster::{Broadcaster, Relays},
-        courier::Courier,
         intake::Intake,
-        line::Line,
-        mailbox::Posted,
-        resize::Resize,
-        screener::Screener,
-        session_supervisor::{Charge, LookAtUsers, SessionSupervisor},
+        lines::Lines,
+        session_supervisor::{Charge, LookAtUsers},
         users::UserList,
-        webhook_handler::WebhookHandler,
     },
     config::{self, AuthMode, Changes, Config, Faults, Loaded},
     metrics::actors::Actors,
@@ -74,23 +66,12 @@ pub struct Live {
     pub screener: Arc<dyn screening::Screener>,
     /// The limits of streams.
     pub charge: Arc<Charge>,
-    /// Mailboxes, and what is told of them.
-    pub mailboxes: Mailboxes,
+    /// The mailboxes that actors get from now on.
+    pub kinds: Actors,
+    /// The mailboxes that they have.
+    pub lines: Lines,
     /// The most streams that the listeners were opened for.
     pub most_streams: usize,
-}
-
-/// The mailboxes.
-#[allow(missing_docs, reason = "each is the line to the actor of that name")]
-pub struct Mailboxes {
-    pub kinds: Actors,
-    pub webhook_handler: Line<WebhookHandler>,
-    pub archivist: Line<Archivist>,
-    pub screener: Line<Screener>,
-    pub broadcaster: Line<Broadcaster>,
-    pub courier: Option<Line<Courier>>,
-    pub session_supervisor: Line<SessionSupervisor>,
-    pub relays: Relays,
 }
 
 /// Reads the configuration again.
@@ -154,7 +135,8 @@ impl Live {
             registry.allow(config.stream.max_connections, config.stream.max_connections_per_user);
         }
         if changes.concern("mailbox") {
-            self.mailboxes.resize(&config.mailbox);
+            self.kinds.resize(&config.mailbox);
+            self.lines.resize(&config.mailbox);
         }
         if changes.concern("auth") {
             self.change_users(&config.auth).await;
@@ -173,37 +155,9 @@ impl Live {
         let (AuthMode::List, Some(users)) = (config.mode, &self.users) else { return };
         users.configure(&config.users);
         let (reply, told) = oneshot::channel();
-        self.mailboxes.session_supervisor.send(LookAtUsers { reply });
+        self.lines.session_supervisor.send(LookAtUsers { reply });
         // Lost only with a supervisor that died; who came in meanwhile was asked for by the new list.
         let _ = timeout(PATIENCE, told).await;
-    }
-}
-
-impl Mailboxes {
-    fn resize(&self, sizes: &config::Mailbox) {
-        fn of<A>(line: &Line<A>, capacity: usize)
-        where
-            A: Actor<Context = Context<A>> + Handler<Posted<Resize>>,
-        {
-            line.send(Resize(capacity));
-        }
-        let kinds = &self.kinds;
-        // First what whoever is built from now on gets.
-        kinds.webhook_handler.set_capacity(sizes.webhook_handler);
-        kinds.archivist.set_capacity(sizes.archivist);
-        kinds.screener.set_capacity(sizes.screener);
-        kinds.broadcaster.set_capacity(sizes.broadcaster);
-        kinds.courier.set_capacity(sizes.courier);
-        kinds.relay.set_capacity(sizes.relay);
-        kinds.session.set_capacity(sizes.session);
-        kinds.session_supervisor.set_capacity(sizes.session_supervisor);
-        of(&self.webhook_handler, sizes.webhook_handler);
-        of(&self.archivist, sizes.archivist);
-        of(&self.screener, sizes.screener);
-        of(&self.broadcaster, sizes.broadcaster);
-        self.courier.iter().for_each(|line| of(line, sizes.courier));
-        self.relays.load().iter().for_each(|line| of(line, sizes.relay));
-        of(&self.session_supervisor, sizes.session_supervisor);
     }
 }
 

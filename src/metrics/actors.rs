@@ -68,6 +68,18 @@ impl Actors {
         actors
     }
 
+    /// Whoever is built from now on has a mailbox of this size.
+    pub fn resize(&self, sizes: &config::Mailbox) {
+        self.webhook_handler.set_capacity(sizes.webhook_handler);
+        self.archivist.set_capacity(sizes.archivist);
+        self.screener.set_capacity(sizes.screener);
+        self.broadcaster.set_capacity(sizes.broadcaster);
+        self.courier.set_capacity(sizes.courier);
+        self.relay.set_capacity(sizes.relay);
+        self.session.set_capacity(sizes.session);
+        self.session_supervisor.set_capacity(sizes.session_supervisor);
+    }
+
     fn all(&self) -> [&Arc<Kind>; 8] {
         [
             &self.webhook_handler,

@@ -4,10 +4,9 @@ use std::{sync::Arc, time::Instant};
 
 use lookout::{
     actors::{
-        archivist::Discard, broadcaster::Publish, line::Stop, relay::Deliver, screener::Wake, session_supervisor::LookAtUsers,
-        webhook_handler::Webhook,
+        archivist::Discard, broadcaster::Publish, line::Stop, lines::Lines, relay::Deliver, screener::Wake,
+        session_supervisor::LookAtUsers, webhook_handler::Webhook,
     },
-    app::Lines,
     config::{Config, Mailbox},
     notification::provider::DeliveryHeaders,
 };

@@ -4,8 +4,10 @@ use std::time::{Duration, Instant};
 
 use actix::{Actor, Context, Handler};
 use lookout::{
-    actors::line::{Line, Stop},
-    app::Lines,
+    actors::{
+        line::{Line, Stop},
+        lines::Lines,
+    },
     notification::position::Position,
 };
 use tokio::sync::oneshot;

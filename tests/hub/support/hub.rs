@@ -2,12 +2,7 @@
 
 use std::{net::SocketAddr, ops::Deref, path::Path, sync::Arc, sync::mpsc, thread::JoinHandle};
 
-use lookout::{
-    app::{App, Lines},
-    config::Config,
-    screening::Screener,
-    systemd::Pulse,
-};
+use lookout::{actors::lines::Lines, app::App, config::Config, screening::Screener, systemd::Pulse};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 

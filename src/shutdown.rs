@@ -5,12 +5,14 @@ use std::sync::atomic::Ordering;
 use futures_util::future::join_all;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
+    sync::oneshot,
     time::{Instant, timeout_at},
 };
 
 use crate::{
     actors::{
         line::Stop,
+        relay::WriteUp,
         session_supervisor::{CutOff, SayGoodbye},
     },
     app::App,
@@ -62,10 +64,22 @@ impl App {
             log::warn!(target: "notifications", "event=stop_webhooks_cut_off");
         }
         drop(answered);
-        // 3. Streams are told one after the other when to come back, and end once their last frames are sent.
+        // 3. Streams are told one after the other when to come back, and end once their last frames are sent; what they were sent is written up.
         if timeout_at(gentle, self.open.wait_for(|open| *open == 0)).await.is_err() {
             log::warn!(target: "sse", "event=stop_streams_cut_off open={}", *self.open.borrow());
             self.lines.session_supervisor.send(CutOff);
+            // Not for long: a thread that stands still ends none.
+            let _ = timeout_at(begun + grace.mul_f64(0.85), self.open.wait_for(|open| *open == 0)).await;
+        }
+        let relays = self.lines.relays.load_full();
+        let written = join_all(relays.iter().map(|relay| {
+            let (reply, written) = oneshot::channel();
+            relay.send(WriteUp { reply });
+            written
+        }));
+        let written = timeout_at(listeners, written).await;
+        if !written.is_ok_and(|written| written.iter().all(Result::is_ok)) {
+            log::warn!(target: "notifications", "event=stop_audit_cut_off");
         }
         // 4. Answers still in the sockets' buffers leave; idle connections close.
         let graceful = join_all(self.listeners.outer.iter().map(|server| server.stop(true)));

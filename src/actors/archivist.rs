@@ -188,7 +188,11 @@ impl Actor for Archivist {
         ctx.run_interval(PROBE_EVERY, |archivist, ctx| archivist.probe(ctx));
         if self.config.retention.is_some() {
             self.prune(ctx);
-            ctx.run_interval(PRUNE_EVERY, |archivist, ctx| archivist.prune(ctx));
+            self.forget(ctx);
+            ctx.run_interval(PRUNE_EVERY, |archivist, ctx| {
+                archivist.prune(ctx);
+                archivist.forget(ctx);
+            });
         }
     }
 }
@@ -363,9 +367,25 @@ impl Archivist {
     }
 
     fn prune(&mut self, ctx: &mut Context<Self>) {
-        let Some(retention) = self.config.retention.and_then(|kept| chrono::Duration::from_std(kept).ok()) else { return };
-        let write = Write::Prune { before: chrono::Utc::now() - retention, limit: PRUNE_AT_ONCE };
-        self.enqueue(write, Reply::Nobody, ctx);
+        let Some(before) = self.kept_since() else { return };
+        self.enqueue(Write::Prune { before, limit: PRUNE_AT_ONCE }, Reply::Nobody, ctx);
+    }
+
+    /// What the audit says of entries that are gone goes too. It is none of a commit's.
+    fn forget(&mut self, ctx: &mut Context<Self>) {
+        let Some(before) = self.kept_since() else { return };
+        let forget = self.store.forget(before, PRUNE_AT_ONCE).into_actor(self);
+        ctx.spawn(forget.map(|outcome, archivist, ctx| match outcome {
+            Ok(PRUNE_AT_ONCE) => archivist.forget(ctx),
+            Ok(_) => {}
+            Err(error) => log::warn!(target: "notifications", "event=audit_not_pruned error={error:?}"),
+        }));
+    }
+
+    /// Older entries may go; none where all stay.
+    fn kept_since(&self) -> Option<Timestamp> {
+        let retention = self.config.retention.and_then(|kept| chrono::Duration::from_std(kept).ok())?;
+        Some(chrono::Utc::now() - retention)
     }
 }
 

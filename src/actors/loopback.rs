@@ -26,7 +26,7 @@ const NAME: SessionId = 0;
 pub fn open(around: &Arc<Surroundings>, supervisor: Line<SessionSupervisor>, canary: LoopBack) {
     let newest = around.recent.newest();
     let start = Start { passed: newest.n, id: newest, replay: false };
-    let outbox = Arc::new(Outbox::new(around.stream.queue_size, Wire::Nowhere, Progress::new(start, View::All)));
+    let outbox = Arc::new(Outbox::new(around.stream.queue_size, Wire::Nowhere, Progress::new(start, View::All), None));
     let opening = Opening { id: NAME, user: "".into(), clean_user: String::new(), gap: None, until: None };
     let (around, relay, queue, thread) = (around.clone(), canary.relay.clone(), outbox.clone(), canary.thread.clone());
     let mailbox = Mailbox::new(around.metrics.actors.session.clone());

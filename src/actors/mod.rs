@@ -6,6 +6,7 @@
 pub mod aboard;
 pub mod ahead;
 pub mod archivist;
+pub mod auditor;
 pub mod bag;
 pub mod broadcaster;
 pub mod buried;
@@ -15,6 +16,7 @@ pub mod courier;
 pub mod echo;
 pub mod farewell;
 pub mod intake;
+pub mod ledger;
 pub mod left;
 pub mod line;
 pub mod lines;

@@ -14,13 +14,17 @@ use std::{
 use bytes::Bytes;
 
 use super::{
+    ledger::Standing,
     link::Sent,
     mailbox::Address,
-    progress::{Next, Progress},
+    progress::{Next, Progress, Queued},
     session::{BodyGone, Room, Session},
     wire::Wire,
 };
-use crate::notification::{frame::Frame, position::Position};
+use crate::{
+    notification::{frame::Frame, position::Position},
+    store::audit::Connection,
+};
 
 /// How a stream ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,13 +39,17 @@ pub enum End {
 pub struct Outbox {
     capacity: usize,
     wire: Wire,
+    connection: Option<Connection>,
     inner: Mutex<Inner>,
 }
 
 struct Inner {
-    queue: VecDeque<Bytes>,
+    queue: VecDeque<Queued>,
     progress: Progress,
     taken: u64,
+    /// The last entry that was queued, and the last that was sent.
+    queued: u64,
+    sent: u64,
     end: Option<End>,
     body_gone: bool,
     wants_room: bool,
@@ -50,19 +58,23 @@ struct Inner {
 }
 
 impl Outbox {
-    /// An empty queue for `capacity` frames (`stream.queue_size`) of a reader who stands here, at the other end of this wire.
-    pub fn new(capacity: usize, wire: Wire, progress: Progress) -> Self {
+    /// An empty queue for `capacity` frames (`stream.queue_size`) of a reader who stands here, at the other end of this wire; what the
+    /// audit calls it, where it is written about.
+    pub fn new(capacity: usize, wire: Wire, progress: Progress, connection: Option<Connection>) -> Self {
+        let passed = progress.passed();
         let inner = Inner {
             queue: VecDeque::new(),
             progress,
             taken: 0,
+            queued: passed,
+            sent: passed,
             end: None,
             body_gone: false,
             wants_room: false,
             body: None,
             session: None,
         };
-        Self { capacity, wire, inner: Mutex::new(inner) }
+        Self { capacity, wire, connection, inner: Mutex::new(inner) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -71,9 +83,9 @@ impl Outbox {
     }
 
     /// Lets `step` decide and fill the queue, told how many more log entries may wait in it, and wakes the body if it did.
-    fn advance(&self, step: impl FnOnce(&mut Progress, usize, &mut VecDeque<Bytes>) -> Next) -> (Next, usize) {
+    fn advance(&self, step: impl FnOnce(&mut Progress, usize, &mut VecDeque<Queued>) -> Next) -> (Next, usize) {
         let mut inner = self.lock();
-        let Inner { queue, progress, end, .. } = &mut *inner;
+        let Inner { queue, progress, end, queued, .. } = &mut *inner;
         if end.is_some() {
             return (Next::Nothing, 0);
         }
@@ -81,6 +93,7 @@ impl Outbox {
         let next = step(progress, self.capacity.saturating_sub(before), queue);
         let added = queue.len() - before;
         if added > 0 {
+            *queued = last(queue).max(*queued);
             inner.wake();
         }
         (next, added)
@@ -95,20 +108,22 @@ impl Outbox {
         if inner.end.is_some() || inner.body_gone {
             return Live::Gone;
         }
-        let Inner { queue, progress, taken, .. } = &mut *inner;
+        let Inner { queue, progress, taken, queued, sent, .. } = &mut *inner;
         let before = queue.len();
         let next = progress.live(frames, self.capacity.saturating_sub(before), queue);
         let taken_now = queue.len() - before;
         if taken_now == 0 {
             return Live::Offered { taken: 0, next };
         }
+        *queued = last(queue);
         if let (Wire::Direct(link), [frame], 0, 1..) = (&self.wire, frames, before, *taken) {
-            let sent = link.send(&frame.chunk);
-            if sent != Sent::Not {
+            let outcome = link.send(&frame.chunk);
+            if outcome != Sent::Not {
                 queue.pop_front();
                 *taken += 1;
+                *sent = frame.position.n;
             }
-            if sent == Sent::Whole {
+            if outcome == Sent::Whole {
                 return Live::Offered { taken: taken_now, next };
             }
         }
@@ -135,7 +150,7 @@ impl Outbox {
     /// the capacity, one or two at a time.
     pub fn tell(&self, frame: impl FnOnce(Position) -> Bytes) {
         self.advance(|progress, _, queue| {
-            queue.push_back(frame(progress.id()));
+            queue.push_back(Queued { n: 0, bytes: frame(progress.id()) });
             Next::Nothing
         });
     }
@@ -179,16 +194,28 @@ impl Outbox {
         Level { taken: inner.taken, waiting: inner.queue.len(), full: inner.queue.len() >= self.capacity }
     }
 
+    /// Relay: what the audit calls it; none where it is not written about.
+    pub fn connection(&self) -> Option<&Connection> {
+        self.connection.as_ref()
+    }
+
+    /// Relay: how far its reader is.
+    pub fn standing(&self) -> Standing {
+        let inner = self.lock();
+        Standing { passed: inner.progress.passed(), queued: inner.queued, sent: inner.sent }
+    }
+
     /// Body: the next frame; none ends the response.
     pub fn poll_take(&self, waker: &Waker) -> Poll<Option<Result<Bytes, Cut>>> {
         let mut inner = self.lock();
         if inner.end == Some(End::Cut) {
             return Poll::Ready(Some(Err(Cut)));
         }
-        if let Some(frame) = inner.queue.pop_front() {
+        if let Some(Queued { n, bytes }) = inner.queue.pop_front() {
             inner.taken += 1;
+            inner.sent = n.max(inner.sent);
             self.tell_of_room(&mut inner);
-            return Poll::Ready(Some(Ok(frame)));
+            return Poll::Ready(Some(Ok(bytes)));
         }
         if inner.end == Some(End::Clean) {
             return Poll::Ready(None);
@@ -218,6 +245,11 @@ impl Outbox {
             session.send(Room);
         }
     }
+}
+
+/// The entry at the end of a queue.
+fn last(queue: &VecDeque<Queued>) -> u64 {
+    queue.back().map_or(0, |last| last.n)
 }
 
 impl Inner {
@@ -290,7 +322,7 @@ mod tests {
         let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let wire = Wire::Alone(Arc::new(Link::new(listener.accept().await.unwrap().0)));
         let start = Start { passed: 0, id: position(0), replay: false };
-        let outbox = Outbox::new(2, wire, Progress::new(start, View::All));
+        let outbox = Outbox::new(2, wire, Progress::new(start, View::All), None);
         assert_eq!(outbox.live(&[frame(1)]), Live::Offered { taken: 1, next: Next::Nothing });
         assert_eq!(outbox.live(&[frame(1)]), Live::Offered { taken: 0, next: Next::Nothing }, "it has that one");
         assert_eq!(outbox.live(&[frame(2), frame(3)]), Live::Offered { taken: 1, next: Next::AwaitRoom });

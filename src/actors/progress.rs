@@ -41,6 +41,15 @@ pub struct Start {
     pub replay: bool,
 }
 
+/// A frame on its way to a reader.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queued {
+    /// Which entry of the log; 0 for what is none.
+    pub n: u64,
+    /// What is sent.
+    pub bytes: Bytes,
+}
+
 /// What the session is to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
@@ -87,13 +96,18 @@ impl Progress {
         Self { view, passed: start.passed, id: start.id, mode, owes_caught_up: start.replay, replayed: 0 }
     }
 
-    /// The last position passed, entries filtered away included.
+    /// The last entry passed, those filtered away included.
+    pub fn passed(&self) -> u64 {
+        self.passed
+    }
+
+    /// Its position.
     pub fn id(&self) -> Position {
         self.id
     }
 
     /// Live frames, ascending. [`Next::AwaitRoom`] says that the queue has overflowed.
-    pub fn live(&mut self, frames: &[Frame], room: usize, out: &mut VecDeque<Bytes>) -> Next {
+    pub fn live(&mut self, frames: &[Frame], room: usize, out: &mut VecDeque<Queued>) -> Next {
         if self.mode != Mode::Live {
             return Next::Nothing;
         }
@@ -114,7 +128,7 @@ impl Progress {
 
     /// The answer to [`Next::Read`]: entries behind the last one passed, without a hole; `newest` is the newest entry
     /// published, looked up after the read.
-    pub fn chunk(&mut self, frames: &[Frame], newest: u64, room: usize, out: &mut VecDeque<Bytes>) -> Next {
+    pub fn chunk(&mut self, frames: &[Frame], newest: u64, room: usize, out: &mut VecDeque<Queued>) -> Next {
         self.mode = Mode::Behind { reading: false };
         let fresh = &frames[frames.partition_point(|frame| frame.position.n <= self.passed)..];
         if let Some(first) = fresh.first()
@@ -164,14 +178,14 @@ impl Progress {
     }
 
     /// Passes contiguous frames while there is room for those that the reader sees; false when it ran out.
-    fn take(&mut self, frames: &[Frame], mut room: usize, out: &mut VecDeque<Bytes>) -> bool {
+    fn take(&mut self, frames: &[Frame], mut room: usize, out: &mut VecDeque<Queued>) -> bool {
         for frame in frames {
             if self.view.shows(frame) {
                 if room == 0 {
                     return false;
                 }
                 room -= 1;
-                out.push_back(frame.bytes.clone());
+                out.push_back(Queued { n: frame.position.n, bytes: frame.bytes.clone() });
                 self.replayed += u64::from(self.mode != Mode::Live);
             }
             self.passed = frame.position.n;
@@ -221,7 +235,7 @@ mod tests {
         log: u64,
         live: VecDeque<Vec<Frame>>,
         reader: Progress,
-        queue: VecDeque<Bytes>,
+        queue: VecDeque<Queued>,
         capacity: usize,
         pending: Option<Vec<Frame>>,
         awaits_room: bool,
@@ -235,7 +249,7 @@ mod tests {
             self.capacity - self.queue.len()
         }
 
-        fn obey(&mut self, next: Next, out: VecDeque<Bytes>) {
+        fn obey(&mut self, next: Next, out: VecDeque<Queued>) {
             self.queue.extend(out);
             assert!(self.queue.len() <= self.capacity, "the queue is bounded");
             match next {
@@ -267,7 +281,8 @@ mod tests {
                 }
                 Op::Drain(count) => {
                     for _ in 0..count.min(self.queue.len()) {
-                        let bytes = self.queue.pop_front().unwrap();
+                        let Queued { n, bytes } = self.queue.pop_front().unwrap();
+                        assert_eq!(bytes, n.to_string());
                         self.got.push(std::str::from_utf8(&bytes).unwrap().parse().unwrap());
                     }
                     if self.awaits_room && self.queue.len() <= self.capacity / 2 {

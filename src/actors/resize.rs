@@ -48,7 +48,7 @@ mod tests {
         let metrics = Arc::new(Metrics::new(&Config::defaults().mailbox));
         let line: Line<Relay> = Line::unconnected(&metrics.actors.relay);
         let of_relay = metrics.clone();
-        line.connect(<Relay as Actor>::create(move |ctx| Relay::create(before, of_relay, ctx)));
+        line.connect(<Relay as Actor>::create(move |ctx| Relay::create(before, None, of_relay, ctx)));
         line.send(Resize(after));
         // It runs on this thread: once here, and then not before the next await.
         while metrics.actors.relay.depth() > 0 {

@@ -167,8 +167,9 @@ impl Actor for Session {
     fn stopped(&mut self, _: &mut Self::Context) {
         // Also reached when the actor dies by a panic: the client must not wait on a dead session.
         self.outbox.end(End::Cut);
-        self.relay.send(Leave { id: self.opening.id });
-        self.supervisor.send(Gone { id: self.opening.id, cause: self.ending.unwrap_or("died") });
+        let (id, cause) = (self.opening.id, self.ending.unwrap_or("died"));
+        self.relay.send(Leave { id, cause });
+        self.supervisor.send(Gone { id, cause });
     }
 }
 

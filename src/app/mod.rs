@@ -34,6 +34,7 @@ use crate::{
         admin::Readiness,
         admin_guard::Names,
         arrivals::Arrivals,
+        audit::Audit,
         auth::{Door, DoorError},
         dead_letters::Letters,
         departures::Departures,
@@ -199,7 +200,7 @@ impl App {
         let (cors, names) = (live.cors.clone(), live.names.clone());
         let reloader = Reloader::new(origin, live, config.clone());
         let users = UserBook { archivist, supervisor, store: store.clone() };
-        let workers = parts::workers(&metrics, &lines, charge.clone());
+        let workers = parts::workers(&config.audit, &lines, charge.clone());
         let letters = Letters { store: store.clone(), archivist: lines.archivist.clone() };
         let routes = Routes {
             streams,
@@ -208,6 +209,7 @@ impl App {
             webhooks: ingest,
             readiness: readiness.clone(),
             letters,
+            audit: Audit { store: store.clone() },
             users,
             limits,
             cors,

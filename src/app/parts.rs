@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 use crate::{
     actors::{
         archivist::{Archivist, Colleagues, StoreHealth},
+        auditor::Auditor,
         broadcaster::Broadcaster,
         courier::Courier,
         intake::Intake,
@@ -29,7 +30,7 @@ use crate::{
         webhook_handler::WebhookHandler,
     },
     cluster::Bus,
-    config::Config,
+    config::{self, Config},
     metrics::Metrics,
     screening,
     store::Store,
@@ -152,18 +153,20 @@ pub(super) fn guard(supervisor: Ward, metrics: Arc<Metrics>) -> JoinHandle<()> {
 
 /// Called on each worker thread of the public listener: gives the thread its relay.
 pub(super) fn workers(
-    metrics: &Arc<Metrics>,
+    audit: &config::Audit,
     lines: &Lines,
     charge: Arc<Charge>,
 ) -> impl Fn() -> Arc<Worker> + Clone + Send + 'static {
-    let (metrics, lines) = (metrics.clone(), lines.clone());
+    let (audit, lines) = (audit.clone(), lines.clone());
     let count = Arc::new(AtomicUsize::new(0));
     move || {
         let index = count.fetch_add(1, Ordering::Relaxed);
+        let (store, metrics) = (charge.around.store.clone(), charge.around.metrics.clone());
         let worker = Arc::new(Worker { index, arbiter: Arbiter::current(), relay: Line::unconnected(&metrics.actors.relay) });
-        let metrics = metrics.clone();
+        let audit = audit.clone();
         let ward = raise("relay", &worker.relay, worker.arbiter.clone(), move |ctx| {
-            Relay::create(metrics.actors.relay.capacity(), metrics.clone(), ctx)
+            let auditor = Auditor::new(&audit, store.clone(), metrics.clone());
+            Relay::create(metrics.actors.relay.capacity(), auditor, metrics.clone(), ctx)
         });
         lines.relays.rcu(|relays| relays.iter().cloned().chain([worker.relay.clone()]).collect::<Vec<_>>());
         let (charge, again) = (charge.clone(), worker.clone());

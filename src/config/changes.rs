@@ -2,7 +2,9 @@
 //!
 //! Each key stands here by name with its effect: one that is forgotten does not compile.
 
-use super::{Admin, Auth, Cluster, Config, Cors, Ingest, Limits, Log, Mailbox, Screening, Server, Signature, Store, Stream};
+use super::{
+    Admin, Audit, Auth, Cluster, Config, Cors, Ingest, Limits, Log, Mailbox, Screening, Server, Signature, Store, Stream,
+};
 
 /// When a changed key takes effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -234,6 +236,7 @@ fn walk(running: &mut Config, new: &Config, changes: &mut Walk) {
             take_over_after: Restart
         }
     );
+    section!(changes, running.audit, new.audit, "audit", Audit { interval: Restart, max_ended: Restart });
     section!(
         changes,
         running.admin,

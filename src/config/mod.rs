@@ -43,6 +43,8 @@ pub struct Config {
     pub store: Store,
     /// `[cluster]`
     pub cluster: Cluster,
+    /// `[audit]`
+    pub audit: Audit,
     /// `[admin]`
     pub admin: Admin,
     /// `[log]`
@@ -373,6 +375,15 @@ pub enum ClusterKind {
     None,
     /// A Redis stream.
     Redis,
+}
+
+/// Who was sent what.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Audit {
+    /// How often it is written; `"off"` in the file is never.
+    pub interval: Option<Duration>,
+    /// Ends of streams that wait on one worker thread; beyond it they are lost.
+    pub max_ended: usize,
 }
 
 /// The admin listener.

@@ -17,8 +17,9 @@ use mongodb::options::ConnectionString;
 use redis::IntoConnectionInfo;
 
 use super::{
-    Admin, Audience, Auth, AuthMode, Cluster, ClusterKind, Config, Cors, Ingest, JwtAlgorithm, Limits, Log, LogFormat, Mailbox,
-    Provider, ProxyHeader, Screening, Secret, Server, Signature, SignatureEncoding, SignatureScheme, Store, StoreKind, Stream,
+    Admin, Audience, Audit, Auth, AuthMode, Cluster, ClusterKind, Config, Cors, Ingest, JwtAlgorithm, Limits, Log, LogFormat,
+    Mailbox, Provider, ProxyHeader, Screening, Secret, Server, Signature, SignatureEncoding, SignatureScheme, Store, StoreKind,
+    Stream,
     fault::Fault,
     settings::{Setting, Settings},
     units::{self, Refusal},
@@ -36,6 +37,8 @@ const SHORTEST_REFRESH: Duration = Duration::from_secs(10);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
+/// Each lap is a commit of its own.
+const SHORTEST_LAP: Duration = Duration::from_millis(100);
 /// A canary writes: more often it would be work of its own.
 const SHORTEST_CANARY: Duration = Duration::from_millis(100);
 const YEAR: Duration = Duration::from_secs(31_557_600);
@@ -194,6 +197,10 @@ pub(super) fn read(settings: &Settings, folder: &Path, faults: &mut Vec<Fault>) 
             max_len: r.number("cluster.max_len", 1..=10_000_000),
             look_interval: r.duration("cluster.look_interval", SHORTEST..=HOUR),
             take_over_after: r.duration("cluster.take_over_after", SHORTEST_LIFE..=HOUR),
+        },
+        audit: Audit {
+            interval: r.duration_or("audit.interval", "off", SHORTEST_LAP..=HOUR),
+            max_ended: r.number("audit.max_ended", 1..=1_000_000),
         },
         admin: Admin {
             bind: r.address("admin.bind"),

@@ -23,6 +23,7 @@ use super::{
     admin,
     admin::Readiness,
     admin_guard::{Names, guard},
+    audit::Audit,
     auth::Door,
     connection::{
         self, Reception, answered,
@@ -96,6 +97,8 @@ pub struct Routes {
     pub readiness: Arc<Readiness>,
     /// For what operators change.
     pub letters: Letters,
+    /// Who was sent what.
+    pub audit: Audit,
     /// For operators, too.
     pub users: UserBook,
     /// For those who look at the actors.
@@ -182,6 +185,7 @@ pub fn listen(
     let admin_parts = AdminParts {
         readiness: routes.readiness,
         letters: routes.letters,
+        audit: routes.audit,
         users: routes.users,
         gallery: routes.gallery,
         webhooks: of_admin,
@@ -196,6 +200,7 @@ pub fn listen(
 struct AdminParts {
     readiness: Arc<Readiness>,
     letters: Letters,
+    audit: Audit,
     users: UserBook,
     gallery: Gallery,
     webhooks: web::Data<Ingest>,
@@ -207,12 +212,13 @@ struct AdminParts {
 fn serve_admin(config: &Config, parts: AdminParts) -> Result<(SocketAddr, ServerHandle), ListenError> {
     let address = config.admin.bind;
     let (readiness, webhooks) = (web::Data::from(parts.readiness), parts.webhooks);
-    let (letters, users) = (web::Data::new(parts.letters), web::Data::new(parts.users));
+    let (letters, audit, users) = (web::Data::new(parts.letters), web::Data::new(parts.audit), web::Data::new(parts.users));
     let (names, gallery, reloader) = (parts.names, parts.gallery, web::Data::from(parts.reloader));
     let app = move || {
         App::new()
             .app_data(readiness.clone())
             .app_data(letters.clone())
+            .app_data(audit.clone())
             .app_data(users.clone())
             .app_data(webhooks.clone())
             .app_data(web::ThinData(names.clone()))

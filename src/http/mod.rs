@@ -9,6 +9,7 @@ pub mod admin;
 pub mod admin_guard;
 pub mod answer;
 pub mod arrivals;
+pub mod audit;
 pub mod auth;
 pub mod body;
 pub mod caller;
@@ -74,6 +75,7 @@ pub fn admin(app: &mut web::ServiceConfig) {
         .service(only(Method::GET, "/readyz", web::get().to(admin::readyz)))
         .service(only(Method::GET, "/metrics", web::get().to(admin::metrics)))
         .service(only(Method::GET, "/actors", web::get().to(actors::page)))
+        .service(only(Method::GET, "/audit", web::get().to(audit::answer)))
         .service(only(Method::POST, "/reload", web::post().to(reload::post)))
         .service(only(Method::GET, "/actors/stream", web::get().to(actors_live::stream)))
         .service(each(

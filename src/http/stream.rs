@@ -23,13 +23,14 @@ use crate::{
     actors::{
         line::Line,
         outbox::Outbox,
-        progress::Progress,
+        progress::{Progress, View},
         resume::{Resume, resume},
         session::Surroundings,
         session_supervisor::{Connect, SessionSupervisor, Worker},
     },
     error::Refusal,
     sanitize,
+    store::audit::{Connection, ConnectionId},
 };
 
 /// The spellings of a last id in the query; the header goes before both.
@@ -85,7 +86,16 @@ pub async fn open(
         resume(last_id.as_deref(), &around.recent, &*around.store).await.map_err(|error| store_refusal(&error))?;
 
     let wire = connection::wire(&request).ok_or_else(busy)?;
-    let outbox = Arc::new(Outbox::new(around.stream.queue_size, wire, Progress::new(start, caller.view)));
+    let connection = Connection {
+        id: ConnectionId::new(),
+        user: caller.user.clone(),
+        own: matches!(caller.view, View::Own(_)),
+        opened_at: chrono::Utc::now(),
+        after: start.passed,
+        end: None,
+    };
+    let progress = Progress::new(start, caller.view);
+    let outbox = Arc::new(Outbox::new(around.stream.queue_size, wire, progress, Some(connection)));
     // Made before the session: if this client hangs up while we wait, dropping the body is what ends the session.
     let body = StreamBody::new(outbox.clone());
     let (reply, opened) = oneshot::channel();

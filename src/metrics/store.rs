@@ -18,6 +18,10 @@ pub struct Store {
     pub store_failures: Counter,
     /// Dead letters dropped because there were too many.
     pub dead_letters_dropped: Counter,
+    /// Laps of the audit that could not be written; each is tried again.
+    pub audit_failures: Counter,
+    /// Ends of streams that the audit has lost because too many waited to be written.
+    pub audit_dropped: Counter,
 }
 
 impl Store {
@@ -32,6 +36,8 @@ impl Store {
             commit_writes: histogram(to, "commit_writes", "Writes in one commit", Histogram::of_numbers(NUMBERS)),
             store_failures: counter(to, "store_failures", "Commits that failed"),
             dead_letters_dropped: counter(to, "dead_letters_dropped", "Dead letters dropped because there were too many"),
+            audit_failures: counter(to, "audit_failures", "Laps of the audit that could not be written, each tried again"),
+            audit_dropped: counter(to, "audit_dropped", "Ends of streams that the audit lost, too many of them waited"),
         }
     }
 }

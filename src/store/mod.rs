@@ -3,6 +3,7 @@
 //! One actor writes ([`crate::actors::archivist`]); any number of tasks read. A store gives positions: the entries of one
 //! [`Commit`] are dense, in the order of its writes, and follow those of the commit before.
 
+pub mod audit;
 pub mod embedded;
 pub mod mongo;
 mod outcome;
@@ -356,7 +357,7 @@ pub enum StoreError {
 }
 
 /// A durable log of notifications with what belongs to it. All futures may be dropped without harm; their work goes on.
-pub trait Store: Send + Sync + 'static {
+pub trait Store: audit::Trail {
     /// Makes all of these writes durable but for the refused ones, or none. Only the archivist calls it, one call at a time.
     fn commit(&self, writes: Vec<Write>) -> BoxFuture<'static, Result<Commit, StoreError>>;
 

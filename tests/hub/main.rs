@@ -8,6 +8,7 @@ mod actors;
 mod actors_live;
 mod admin;
 mod asking;
+mod audit;
 mod canary;
 mod check;
 mod cors;

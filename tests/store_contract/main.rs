@@ -8,6 +8,7 @@
     reason = "all of this is test code, also what stands outside of the test functions"
 )]
 
+mod audit;
 mod contract;
 mod embedded;
 mod history;
@@ -91,6 +92,13 @@ macro_rules! every_clause {
                 a_write_that_is_refused_leaves_nothing_and_costs_no_other
                 a_payload_that_cannot_be_read_goes_out_as_it_is_and_its_result_follows
                 pages_and_releases_end_at_their_bytes_and_take_one_entry_of_any_size;
+            audit:
+                readers_in_step_are_written_once_and_then_by_the_laps_of_their_relay
+                a_lap_that_is_kept_again_is_there_once
+                candidates_are_those_who_see_the_entry_page_by_page
+                entries_are_found_by_their_notification_and_from_the_newest
+                what_was_sent_is_found_by_notification_by_user_and_by_both
+                what_is_older_than_retention_is_forgotten_and_who_is_connected_is_not;
             users:
                 users_are_known_once_until_they_are_removed
                 the_version_of_users_is_another_one_after_each_change;

@@ -117,6 +117,7 @@ fn the_defaults_are_the_documented_ones() {
             look_interval: Duration::from_millis(500),
             take_over_after: Duration::from_secs(10),
         },
+        audit: Audit { interval: Some(Duration::from_secs(1)), max_ended: 10_000 },
         admin: Admin {
             bind: ([127, 0, 0, 1], 8001).into(),
             allow_remote: false,

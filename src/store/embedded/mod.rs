@@ -3,6 +3,7 @@
 //! It is the default because it needs nothing beside the program, and loses nothing: a commit is answered when the
 //! write-ahead log is synced to disk.
 
+mod audit;
 mod body;
 mod dead_letters;
 mod error;

@@ -23,7 +23,7 @@ const WITH_UPDATE: &str = "SELECT l.n, l.tag, l.kind, l.notification, l.owner, l
 #[derive(Debug)]
 pub struct Reader {
     pub(super) connection: Connection,
-    epoch: Epoch,
+    pub(super) epoch: Epoch,
 }
 
 impl Reader {

@@ -10,7 +10,12 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use crate::store::StoreError;
 
 /// Step `i` brings a file from version `i` to `i + 1`. Released steps never change; a new schema is a new step.
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("schema_import.sql"), include_str!("schema_user.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema.sql"),
+    include_str!("schema_import.sql"),
+    include_str!("schema_user.sql"),
+    include_str!("schema_audit.sql"),
+];
 
 /// "Look" in ASCII: tells our files from other SQLite files.
 const APPLICATION_ID: i64 = 0x4c6f_6f6b;

@@ -21,6 +21,8 @@ use crate::store::{Commit, Span, StoreError, Write, Written};
 pub(super) enum Request {
     /// To make these durable.
     Commit(Vec<Write>, oneshot::Sender<Result<Commit, StoreError>>),
+    /// To do this, which is none of the log's, and to answer by itself.
+    Audit(Box<dyn FnOnce(&mut Connection) + Send>),
     /// To finish, and to say when it has.
     Close(oneshot::Sender<()>),
 }
@@ -63,7 +65,7 @@ impl Writer {
     }
 
     /// Starts the thread. It ends at [`Request::Close`], or when nobody can ask any more. The queue has no bound of its own:
-    /// the archivist, who alone commits, waits for each answer.
+    /// the archivist, who alone commits, waits for each answer, and so does each relay for its lap.
     pub(super) fn start(self) -> Result<mpsc::Sender<Request>, StoreError> {
         let (requests, inbox) = mpsc::channel();
         thread::Builder::new()
@@ -81,6 +83,7 @@ impl Writer {
                     // Whoever asked may be gone; the commit stands all the same.
                     let _ = answer.send(self.commit(writes));
                 }
+                Request::Audit(work) => work(&mut self.connection),
                 Request::Close(closed) => {
                     closing = Some(closed);
                     break;

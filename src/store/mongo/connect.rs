@@ -10,6 +10,7 @@ use mongodb::{
 };
 
 use super::{
+    audit::{ConnectionDocument, LapDocument, MarkDocument, OPEN},
     documents::{
         BodyDocument, EntryDocument, LetterDocument, META, Meta, NOTIFICATION, RetoldDocument, ScreeningDocument, UserDocument,
     },
@@ -37,6 +38,9 @@ pub(super) struct Collections {
     pub dead_letter: Collection<LetterDocument>,
     pub claimant: Collection<Document>,
     pub user: Collection<UserDocument>,
+    pub audit_connection: Collection<ConnectionDocument>,
+    pub audit_mark: Collection<MarkDocument>,
+    pub audit_lap: Collection<LapDocument>,
 }
 
 impl Collections {
@@ -85,6 +89,9 @@ impl Collections {
             dead_letter: database.collection("dead_letter"),
             claimant: database.collection("claimant"),
             user: database.collection("user"),
+            audit_connection: database.collection("audit_connection"),
+            audit_mark: database.collection("audit_mark"),
+            audit_lap: database.collection("audit_lap"),
             client,
             app_name,
         })
@@ -111,6 +118,18 @@ impl Collections {
         self.retold.create_indexes([unique(doc! { "notification": 1, "body": 1 }), body()]).await?;
         self.dead_letter.create_indexes([plain(doc! { "received_at": 1, "_id": 1 }), body()]).await?;
         self.user.create_index(unique(doc! { "seq": 1 })).await?;
+        let ended = IndexOptions::builder().partial_filter_expression(doc! { "ended_at": { "$exists": true } }).build();
+        let open = IndexOptions::builder().partial_filter_expression(doc! { "sent": OPEN }).build();
+        self.audit_connection
+            .create_indexes([
+                plain(doc! { "sent": 1 }),
+                plain(doc! { "user": 1, "sent": 1 }),
+                with(doc! { "ended_at": 1 }, ended),
+                with(doc! { "opened_at": 1 }, open),
+            ])
+            .await?;
+        self.audit_mark.create_index(unique(doc! { "connection": 1, "n": 1, "relay": 1, "lap": 1 })).await?;
+        self.audit_lap.create_indexes([unique(doc! { "relay": 1, "n": 1 }), plain(doc! { "at": 1 })]).await?;
         let forgotten = IndexOptions::builder().expire_after(CLAIMANT_KEPT).build();
         self.claimant.create_index(with(doc! { "seen_at": 1 }, forgotten)).await?;
         Ok(())

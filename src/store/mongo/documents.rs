@@ -86,7 +86,7 @@ impl Place {
         Self { n: position.n as i64, tag: position.tag.0.into() }
     }
 
-    fn position(self, epoch: Epoch) -> Position {
+    pub fn position(self, epoch: Epoch) -> Position {
         Position { epoch, n: self.n as u64, tag: Tag(self.tag as u32) }
     }
 }

@@ -29,6 +29,17 @@ pub(super) fn code(error: &Error) -> Option<i32> {
     }
 }
 
+/// Whether nothing is wrong but that a key is there already.
+pub(super) fn is_duplicate(error: &Error) -> bool {
+    match &*error.kind {
+        ErrorKind::InsertMany(insert) => {
+            let errors = insert.write_errors.as_deref().unwrap_or_default();
+            insert.write_concern_error.is_none() && errors.iter().all(|error| error.code == DUPLICATE_KEY)
+        }
+        _ => code(error) == Some(DUPLICATE_KEY),
+    }
+}
+
 /// The index of the first document that an `insert_many` could not insert because its key is there already.
 pub(super) fn duplicate(error: &Error) -> Option<usize> {
     let ErrorKind::InsertMany(insert) = &*error.kind else { return None };

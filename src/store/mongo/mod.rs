@@ -3,6 +3,7 @@
 //! Each commit is a transaction that changes the one counting document, so commits of all nodes follow each other and positions are
 //! dense. Everything waits for a majority's disk before it is answered or shown.
 
+mod audit;
 mod claim;
 mod connect;
 mod dead_letters;

@@ -102,11 +102,13 @@ async fn an_overloaded_actor_is_named_with_its_recommendation() {
         for other in &ACTORS[1..] {
             assert_ne!(verdict(page, other).await, json!("too_small"), "{other}");
         }
-        // docs/actors.png is this picture, reduced to a palette.
+        // docs/actors.png is this picture, reduced to a palette:
+        // LOOKOUT_SCREENSHOT=actors.png cargo test --features browser-tests --test browser overloaded_actor
         if let Some(path) = std::env::var_os("LOOKOUT_SCREENSHOT") {
-            for id in 0..60 {
-                server.post(&json!((0..1 + id % 7).map(event).collect::<Vec<_>>())).await;
-                tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+            for id in 0..20 {
+                let shown = page.value("seen.last.delivered").await;
+                server.post(&json!((0..3 * (1 + id % 7)).map(event).collect::<Vec<_>>())).await;
+                page.until(&format!("seen.last.delivered > {shown}")).await;
             }
             std::fs::write(path, page.screenshot(1100, 1500).await).unwrap();
         }
@@ -125,9 +127,6 @@ async fn a_phone_scrolls_the_actors_down_only() {
         let narrow =
             "[...document.querySelectorAll('#actors .chart')].every((chart) => chart.getBoundingClientRect().width > 250)";
         assert_eq!(page.value(narrow).await, json!(true));
-        if let Some(path) = std::env::var_os("LOOKOUT_SCREENSHOT_OF_PHONE") {
-            std::fs::write(path, page.screenshot(390, 844).await).unwrap();
-        }
     })
     .await;
 }

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use super::{mailbox::Address, outbox::Outbox, session::Session};
+use crate::error::Refusal;
 
 /// Names one session for the life of the process; never used again, so a late goodbye cannot remove a successor.
 pub type SessionId = u64;
@@ -14,6 +15,28 @@ pub enum Full {
     Node,
     /// `stream.max_connections_per_user` is reached.
     User,
+}
+
+impl Full {
+    /// The `cause` of `lookout_connections_refused_total`.
+    pub fn cause(self) -> &'static str {
+        match self {
+            Self::Node => "node_full",
+            Self::User => "user_full",
+        }
+    }
+
+    /// What the client is told.
+    pub fn refusal(self) -> Refusal {
+        let (code, message) = match self {
+            Self::Node => ("too_many_connections", "This server has as many streams open as it may (stream.max_connections)."),
+            Self::User => (
+                "too_many_connections_for_user",
+                "This user has as many streams open as it may (stream.max_connections_per_user).",
+            ),
+        };
+        Refusal::busy(code, message, 10)
+    }
 }
 
 /// One session.

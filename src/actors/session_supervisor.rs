@@ -26,14 +26,16 @@ use super::{
     farewell::Farewell,
     left::Left,
     line::{Line, Stop, guarded},
+    looks::{self, Asker, Looks},
     loopback,
     mailbox::{Address, measured},
     outbox::Outbox,
-    registry::{Full, Member, Registry, SessionId},
+    registry::{Member, Registry, SessionId},
     relay::{Join, Relay},
     resume::Gap,
     session::{Dismiss, Goodbye, Opening, Session, Surroundings},
     users::UserList,
+    ward::Ward,
 };
 use crate::{
     error::Refusal,
@@ -117,16 +119,6 @@ pub struct SayGoodbye {
 #[rtype(result = "()")]
 pub struct CutOff;
 
-/// An actor that is watched.
-pub struct Ward {
-    /// Its name in logs and counters.
-    pub name: &'static str,
-    /// Whether it lives.
-    pub alive: Box<dyn Fn() -> bool + Send>,
-    /// Builds a new one at the end of its line.
-    pub rebuild: Box<dyn Fn() + Send>,
-}
-
 /// What a supervisor works on; outlives it.
 pub struct Charge {
     /// Who is connected. Locked by the one living supervisor, and for a moment by a reload.
@@ -152,14 +144,8 @@ pub struct SessionSupervisor {
     charge: Arc<Charge>,
     /// Users whose streams have ended.
     left: Left,
-    /// Whether the store is asked for users right now.
-    looking: bool,
-    /// Whether it did not answer the last time.
-    blind: bool,
-    /// Against which version of the users the sessions were looked through; none after a rebuild.
-    looked_through: Option<u64>,
-    /// Who waits for a look that begins later.
-    waiting: Vec<oneshot::Sender<()>>,
+    /// For users who were added or removed.
+    looks: Looks,
     /// Whom to say goodbye to, once the hub stops.
     farewell: Option<Farewell>,
 }
@@ -168,15 +154,7 @@ impl SessionSupervisor {
     /// A supervisor over this charge; its mailbox holds `capacity` (`mailbox.session_supervisor`) messages.
     pub fn create(capacity: usize, charge: Arc<Charge>, ctx: &mut Context<Self>) -> Self {
         ctx.set_mailbox_capacity(capacity);
-        Self {
-            charge,
-            left: Left::default(),
-            looking: false,
-            blind: false,
-            looked_through: None,
-            waiting: Vec::new(),
-            farewell: None,
-        }
+        Self { charge, left: Left::default(), looks: Looks::default(), farewell: None }
     }
 
     fn registry(&self) -> MutexGuard<'_, Registry> {
@@ -223,7 +201,7 @@ impl Handler<LookAtUsers> for SessionSupervisor {
     type Result = ();
 
     fn handle(&mut self, LookAtUsers { reply }: LookAtUsers, ctx: &mut Self::Context) {
-        self.waiting.push(reply);
+        self.looks.ask(reply);
         self.look_at_users(ctx);
     }
 }
@@ -325,24 +303,7 @@ impl SessionSupervisor {
         if let Some((users, _)) = &self.charge.users {
             users.admit(user).map_err(|refusal| ("user_removed", refusal))?;
         }
-        self.registry().admit(user).map_err(|full| match full {
-            Full::Node => (
-                "node_full",
-                Refusal::busy(
-                    "too_many_connections",
-                    "This server has as many streams open as it may (stream.max_connections).",
-                    10,
-                ),
-            ),
-            Full::User => (
-                "user_full",
-                Refusal::busy(
-                    "too_many_connections_for_user",
-                    "This user has as many streams open as it may (stream.max_connections_per_user).",
-                    10,
-                ),
-            ),
-        })
+        self.registry().admit(user).map_err(|full| (full.cause(), full.refusal()))
     }
 
     fn say_goodbye(&mut self, within: Duration, ctx: &mut Context<Self>) {
@@ -383,57 +344,33 @@ impl SessionSupervisor {
         self.charge.open.send_replace(open);
     }
 
-    /// One look at a time. Who asks while one is under way waits for the next: the one under way may have read before the change.
     fn look_at_users(&mut self, ctx: &mut Context<Self>) {
+        let Some(askers) = self.looks.begin() else { return };
         let Some((users, Some(_))) = &self.charge.users else {
             // Nobody is connected because the store knows him.
+            return self.looked_at_users(Ok(()), askers, ctx);
+        };
+        let look = looks::look(self.charge.around.store.clone(), users.clone());
+        ctx.spawn(look.into_actor(self).map(|outcome, supervisor, ctx| supervisor.looked_at_users(outcome, askers, ctx)));
+    }
+
+    fn looked_at_users(&mut self, outcome: Result<(), StoreError>, askers: Vec<Asker>, ctx: &mut Context<Self>) {
+        if outcome.is_ok() {
             self.dismiss_the_removed();
-            return tell(self.waiting.drain(..));
-        };
-        if self.looking {
-            return;
         }
-        self.looking = true;
-        let (told, asked_at) = (std::mem::take(&mut self.waiting), Instant::now());
-        let (store, users) = (self.charge.around.store.clone(), users.clone());
-        let look = async move {
-            if store.users_version().await? != users.version() {
-                users.replace(store.users().await?);
-            }
-            users.confirm(asked_at);
-            Ok(())
-        };
-        ctx.spawn(look.into_actor(self).map(|outcome: Result<(), StoreError>, supervisor, ctx| {
-            supervisor.looking = false;
-            if outcome.is_ok() {
-                supervisor.dismiss_the_removed();
-                tell(told);
-            }
-            supervisor.tell_of_blindness(outcome);
-            if !supervisor.waiting.is_empty() {
-                supervisor.look_at_users(ctx);
-            }
-        }));
+        if self.looks.end(outcome, askers) {
+            self.look_at_users(ctx);
+        }
     }
 
     /// The list was changed before, so whoever of them connects from here on is refused.
     fn dismiss_the_removed(&mut self) {
         let Some((users, _)) = &self.charge.users else { return };
-        let version = users.version();
-        if self.looked_through.replace(version) == Some(version) {
+        if !self.looks.are_due(users.version()) {
             return;
         }
         for (_, member) in self.registry().members().filter(|(_, member)| users.lacks(&member.user)) {
             member.session.send(Dismiss(EndReason::UserRemoved));
-        }
-    }
-
-    fn tell_of_blindness(&mut self, outcome: Result<(), StoreError>) {
-        let was_blind = std::mem::replace(&mut self.blind, outcome.is_err());
-        match outcome {
-            Ok(()) if was_blind => log::info!(target: "notifications", "event=users_back"),
-            Err(error) if !was_blind => log::warn!(target: "notifications", "event=users_unknown error={error:?}"),
-            _ => {}
         }
     }
 
@@ -442,22 +379,13 @@ impl SessionSupervisor {
             return;
         }
         let wards = self.charge.wards.lock().unwrap_or_else(PoisonError::into_inner);
-        for ward in wards.iter().filter(|ward| !(ward.alive)()) {
-            (ward.rebuild)();
-            self.metrics().actors.restarts.get_or_create(&[("actor", ward.name)]).inc();
-            log::error!(target: "notifications", "actor={} event=rebuilt it had died", ward.name);
-        }
+        wards.iter().for_each(|ward| ward.look_after(self.metrics()));
     }
 
     fn forget_the_dead(&mut self) {
         let dead = self.registry().dead();
         dead.into_iter().for_each(|id| self.forget(id, "died"));
     }
-}
-
-/// Who has hung up meanwhile is not told.
-fn tell(waiting: impl IntoIterator<Item = oneshot::Sender<()>>) {
-    waiting.into_iter().for_each(|waiting| _ = waiting.send(()));
 }
 
 /// Lets the sessions of a worker join its new relay.

@@ -118,6 +118,7 @@ impl App {
         };
         let (door, mut tasks) = Door::open(&config.auth, users.clone())?;
         let metrics = Arc::new(Metrics::new(&config.mailbox));
+        metrics.bus.bus_configured.set(i64::from(bus.is_some()));
         let recent = Arc::new(recent::read(&*store, config.stream.recent).await?);
         let around = Arc::new(Surroundings {
             stream: config.stream.clone(),

@@ -26,7 +26,8 @@ use crate::{
         recent::Recent,
         relay::Relay,
         screener::Screener,
-        session_supervisor::{Charge, Guard, SessionSupervisor, Ward, Worker, rejoin},
+        session_supervisor::{Charge, Guard, SessionSupervisor, Worker, rejoin},
+        ward::Ward,
         webhook_handler::WebhookHandler,
     },
     cluster::Bus,
@@ -142,11 +143,7 @@ pub(super) fn guard(supervisor: Ward, metrics: Arc<Metrics>) -> JoinHandle<()> {
     actix::spawn(async move {
         loop {
             tokio::time::sleep(LOOK_AT_SUPERVISOR).await;
-            if !(supervisor.alive)() {
-                (supervisor.rebuild)();
-                metrics.actors.restarts.get_or_create(&[("actor", supervisor.name)]).inc();
-                log::error!(target: "notifications", "actor={} event=rebuilt it had died", supervisor.name);
-            }
+            supervisor.look_after(&metrics);
         }
     })
 }

@@ -13,6 +13,8 @@ use super::{
 /// Its metrics.
 #[derive(Debug)]
 pub struct Bus {
+    /// 1 where there is a bus to other nodes, up or not: what tells one that is lost from none.
+    pub bus_configured: Gauge,
     /// 1 while the bus to other nodes carries in both directions; 0 also where there is none.
     pub bus_connected: Gauge,
     /// Entries sent to other nodes.
@@ -29,6 +31,7 @@ impl Bus {
     pub(super) fn register(to: &mut Registry) -> Self {
         let causes = ["full", "courier_full", "lost", "broadcaster_full", "malformed", "other_epoch"];
         Self {
+            bus_configured: gauge(to, "bus_configured", "Whether there is a bus to other nodes, up or not"),
             bus_connected: gauge(to, "bus_connected", "Whether the bus to other nodes carries in both directions"),
             bus_published: counter(to, "bus_published", "Entries sent to other nodes"),
             bus_received: counter(to, "bus_received", "Entries heard over the bus, those of this node included"),

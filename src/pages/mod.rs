@@ -27,6 +27,13 @@ macro_rules! policy {
     };
 }
 
+/// A file behind what all of its kind share.
+macro_rules! behind {
+    ($shared:literal, $own:literal) => {
+        concat!(include_str!($shared), include_str!($own))
+    };
+}
+
 const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
@@ -43,8 +50,8 @@ const fn of_actors(path: &'static str, content_type: &'static str, body: &'stati
 
 /// The test client, on the public listener.
 pub const TEST_CLIENT: [Page; 5] = [
-    of_client("/sse_test_client.html", HTML, include_str!("sse_test_client.html")),
-    of_client("/sse_test_client.css", CSS, include_str!("sse_test_client.css")),
+    of_client("/sse_test_client.html", HTML, behind!("head.html", "sse_test_client.html")),
+    of_client("/sse_test_client.css", CSS, behind!("look.css", "sse_test_client.css")),
     of_client("/sse_test_client.js", SCRIPT, include_str!("sse_test_client.js")),
     of_client("/sse_test_client_rows.js", SCRIPT, include_str!("sse_test_client_rows.js")),
     of_client("/sse_test_client_sample.js", SCRIPT, include_str!("sse_test_client_sample.js")),
@@ -52,8 +59,8 @@ pub const TEST_CLIENT: [Page; 5] = [
 
 /// The page of the actors, on the admin listener.
 pub const ACTORS: [Page; 4] = [
-    of_actors("/", HTML, include_str!("actors.html")),
-    of_actors("/actors.css", CSS, include_str!("actors.css")),
+    of_actors("/", HTML, behind!("head.html", "actors.html")),
+    of_actors("/actors.css", CSS, behind!("look.css", "actors.css")),
     of_actors("/actors.js", SCRIPT, include_str!("actors.js")),
     of_actors("/actors_rows.js", SCRIPT, include_str!("actors_rows.js")),
 ];

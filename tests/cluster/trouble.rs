@@ -13,6 +13,7 @@ use crate::{
 
 fn is_lost(node: &Hub) {
     node.wait_for_metric("lookout_bus_connected", 0.0);
+    assert_eq!(node.metric("lookout_bus_configured"), 1.0, "it is not one without a bus");
     let ready = node.admin("/readyz");
     assert_eq!(ready.status(), 200, "the node serves as before");
     assert_eq!(ready.json()["warnings"], serde_json::json!(["bus_lost"]));

@@ -6,30 +6,7 @@ use lookout::config::AuthMode;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::support::{Hub, Setup, USER, event, payload};
-
-/// Whether a page could take this text for markup: a `<` in front of a letter, `/`, `!`, `?` or nothing.
-fn has_markup(text: &str) -> bool {
-    text.match_indices('<').any(|(at, _)| match text[at + 1..].chars().next() {
-        Some(next) => next.is_ascii_alphabetic() || matches!(next, '/' | '!' | '?'),
-        None => true,
-    })
-}
-
-/// Checks every string, keys too.
-fn assert_inert(value: &Value) {
-    match value {
-        Value::String(text) => assert!(!has_markup(text), "{text:?}"),
-        Value::Array(items) => items.iter().for_each(assert_inert),
-        Value::Object(fields) => {
-            for (key, value) in fields {
-                assert!(!has_markup(key), "{key:?}");
-                assert_inert(value);
-            }
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
-}
+use crate::support::{Hub, Setup, USER, assert_inert, event, has_markup, payload};
 
 #[test]
 fn hostile_strings_are_inert_and_innocent_ones_unchanged() {

@@ -196,6 +196,12 @@ fn a_full_queue_is_an_outcome() {
 }
 
 #[test]
+fn a_node_without_a_bus_is_not_taken_for_one_that_has_lost_it() {
+    let hub = Hub::start();
+    assert_eq!(["connected", "configured"].map(|what| hub.metric(&format!("lookout_bus_{what}"))), [0.0; 2]);
+}
+
+#[test]
 fn heartbeats_are_counted() {
     let hub = Setup::new().with(|config| config.stream.heartbeat_interval = Duration::from_secs(1)).start();
     let mut reader = hub.reader(USER);

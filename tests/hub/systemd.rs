@@ -8,7 +8,7 @@ use std::{
 };
 
 use lookout::{
-    actors::session_supervisor::{Guard, Ward},
+    actors::{session_supervisor::Guard, ward::Ward},
     systemd,
 };
 use nix::sys::signal::Signal;

@@ -248,8 +248,8 @@ mod tests {
         }
 
         fn window(&self, id: ConnectionId, n: u64) -> Option<(Timestamp, Timestamp)> {
-            let written = self.laps.iter().flat_map(|lap| &lap.connections).filter(|connection| connection.id == id);
-            let connection = written.last()?.clone();
+            let mut written = self.laps.iter().flat_map(|lap| &lap.connections).filter(|connection| connection.id == id);
+            let connection = written.next_back()?.clone();
             if connection.after >= n || connection.end.as_ref().is_some_and(|end| end.sent < n) {
                 return None;
             }

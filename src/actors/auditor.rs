@@ -1,9 +1,9 @@
-//! Brings what a relay writes down into the store: one lap at a time, and the same one again until it is there.
+//! Brings what a relay writes down into the store: one part of a lap at a time, and the same one again until it is there.
 //!
 //! While the store is away nothing piles up but the ends of streams, which the ledger bounds: what has happened meanwhile is in the
 //! next lap.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
@@ -23,8 +23,8 @@ use crate::{
 pub struct Auditor {
     interval: Duration,
     ledger: Ledger,
-    /// Not written yet.
-    lap: Option<Arc<Lap>>,
+    /// Not written yet; the first is under way while `writing`.
+    laps: VecDeque<Arc<Lap>>,
     writing: bool,
     failing: bool,
     /// Waits until everything is written.
@@ -38,7 +38,7 @@ impl Auditor {
     pub fn new(config: &config::Audit, store: Arc<dyn Store>, metrics: Arc<Metrics>) -> Option<Self> {
         let ledger = Ledger::new(config.max_ended);
         let interval = config.interval?;
-        Some(Self { interval, ledger, lap: None, writing: false, failing: false, waiting: None, store, metrics })
+        Some(Self { interval, ledger, laps: VecDeque::new(), writing: false, failing: false, waiting: None, store, metrics })
     }
 
     /// How often [`Self::next`] is to be called.
@@ -65,11 +65,11 @@ impl Auditor {
         if self.writing {
             return None;
         }
-        if self.lap.is_none() {
+        if self.laps.is_empty() {
             let now: Timestamp = chrono::Utc::now();
-            self.lap = self.ledger.lap(newest, now, readers).map(Arc::new);
+            self.laps.extend(self.ledger.lap(newest, now, readers).into_iter().map(Arc::new));
         }
-        let Some(lap) = self.lap.clone() else {
+        let Some(lap) = self.laps.front().cloned() else {
             // Nobody may wait for it any more.
             self.waiting.take().map(|waiting| waiting.send(()));
             return None;
@@ -83,7 +83,7 @@ impl Auditor {
         self.writing = false;
         match outcome {
             Ok(()) => {
-                self.lap = None;
+                self.laps.pop_front();
                 if std::mem::take(&mut self.failing) {
                     log::info!(target: "notifications", "event=audit_back");
                 }
@@ -95,7 +95,7 @@ impl Auditor {
                 }
             }
         }
-        !self.failing && self.waiting.is_some()
+        !self.failing && (!self.laps.is_empty() || self.waiting.is_some())
     }
 
     /// Tells when all that has happened so far is written. Dropped untold with the auditor.

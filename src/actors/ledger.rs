@@ -3,10 +3,15 @@
 //! In step is who had been offered everything by the lap before and has sent it on by this one: at a moment in between a frame is
 //! always on its way to somebody. A plain type, so that each way of falling behind can be driven in a test.
 
+use std::collections::VecDeque;
+
 use crate::{
     notification::Timestamp,
     store::audit::{Connection, End, Lap, Mark, RelayId},
 };
+
+/// Rows written at once, so that webhooks never wait long behind them.
+const ROWS_AT_ONCE: usize = 500;
 
 /// How far one reader is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,19 +68,22 @@ impl Ledger {
         dropped
     }
 
-    /// What is news since the last lap, if anything is. `newest` is the newest entry that was offered to the readers.
+    /// What is news since the last lap, in parts of [`ROWS_AT_ONCE`], to be kept one after the other; nothing where nothing is. `newest` is
+    /// the newest entry that was offered to the readers.
     pub fn lap<'a>(
         &mut self,
         newest: u64,
         at: Timestamp,
         readers: impl Iterator<Item = (&'a Connection, Standing, &'a mut Account)>,
-    ) -> Option<Lap> {
-        let (mut connections, mut marks) = (std::mem::take(&mut self.ended), Vec::new());
+    ) -> VecDeque<Lap> {
+        self.number += 1;
+        let mut news = Parts { relay: self.relay, number: self.number, at, parts: VecDeque::new() };
+        self.ended.drain(..).for_each(|ended| news.part().connections.push(ended));
         let mut anybody_in_step = false;
         for (connection, standing, account) in readers {
             if account.under != Some(self.relay) {
                 *account = Account { under: Some(self.relay), written: connection.after, ..Account::default() };
-                connections.push(connection.clone());
+                news.part().connections.push(connection.clone());
             }
             let stood = account.stood.replace(standing);
             let stood = stood.filter(|stood| stood.passed >= self.before && standing.sent >= stood.queued);
@@ -86,17 +94,37 @@ impl Ledger {
             if in_step != account.in_step || sent > account.written.max(follows) {
                 account.written = account.written.max(sent);
                 account.in_step = in_step;
-                marks.push(Mark { connection: connection.id, sent: account.written, in_step });
+                news.part().marks.push(Mark { connection: connection.id, sent: account.written, in_step });
             }
         }
-        let reached = Some(self.before).filter(|before| anybody_in_step && *before > self.reached);
-        self.reached = reached.unwrap_or(self.reached);
-        self.before = newest;
-        if connections.is_empty() && marks.is_empty() && reached.is_none() {
-            return None;
+        if anybody_in_step && self.before > self.reached {
+            self.reached = self.before;
+            // In the last part: it holds only with all marks before it.
+            news.part().reached = Some(self.reached);
         }
-        self.number += 1;
-        Some(Lap { relay: self.relay, number: self.number, at, reached, connections, marks })
+        self.before = newest;
+        news.parts
+    }
+}
+
+/// A lap that is being written, part by part.
+struct Parts {
+    relay: RelayId,
+    number: i64,
+    at: Timestamp,
+    parts: VecDeque<Lap>,
+}
+
+impl Parts {
+    /// The last part, with room for one more row.
+    fn part(&mut self) -> &mut Lap {
+        let is_full = |part: &Lap| part.connections.len() + part.marks.len() >= ROWS_AT_ONCE;
+        if self.parts.back().is_none_or(is_full) {
+            let Self { relay, number, at, .. } = *self;
+            self.parts.push_back(Lap { relay, number, at, reached: None, connections: Vec::new(), marks: Vec::new() });
+        }
+        let last = self.parts.len() - 1;
+        &mut self.parts[last]
     }
 }
 
@@ -315,7 +343,9 @@ mod tests {
         let mut account = Account::default();
         let mut lap = |ledger: &mut Ledger, newest: u64, sent: u64| {
             let standing = Standing { passed: newest, queued: newest, sent };
-            ledger.lap(newest, at(1), [(&connection, standing, &mut account)].into_iter())
+            let mut parts = ledger.lap(newest, at(1), [(&connection, standing, &mut account)].into_iter());
+            assert!(parts.len() <= 1);
+            parts.pop_front()
         };
         let opened = lap(&mut ledger, 3, 3).unwrap();
         assert_eq!((opened.connections.len(), opened.marks.len(), opened.reached), (1, 1, None), "it is not in step yet");
@@ -331,5 +361,27 @@ mod tests {
         let back = lap(&mut ledger, 9, 9).unwrap();
         assert_eq!(back.marks, [Mark { connection: connection.id, sent: 9, in_step: true }]);
         assert_eq!(lap(&mut ledger, 9, 9), None);
+    }
+
+    #[test]
+    fn a_lap_of_many_is_written_in_parts_and_says_what_was_reached_last() {
+        let mut ledger = Ledger::new(9);
+        let connections: Vec<Connection> = (0..1_200)
+            .map(|_| Connection { id: ConnectionId::new(), user: "u".into(), own: false, opened_at: at(0), after: 0, end: None })
+            .collect();
+        let mut accounts: Vec<Account> = connections.iter().map(|_| Account::default()).collect();
+        let mut lap = |newest: u64| {
+            let standing = Standing { passed: newest, queued: newest, sent: newest };
+            let readers = connections.iter().zip(&mut accounts).map(|(connection, account)| (connection, standing, account));
+            ledger.lap(newest, at(1), readers)
+        };
+        let opened = lap(3);
+        let rows = |parts: &VecDeque<Lap>| parts.iter().map(|part| part.connections.len() + part.marks.len()).collect::<Vec<_>>();
+        assert_eq!(rows(&opened), [500, 500, 500, 500, 400], "each opens, and was sent something before it is in step");
+        let in_step = lap(3);
+        assert_eq!(rows(&in_step), [500, 500, 200]);
+        let reached: Vec<Option<u64>> = in_step.iter().map(|part| part.reached).collect();
+        assert_eq!(reached, [None, None, Some(3)]);
+        assert_eq!(lap(3).len(), 0);
     }
 }

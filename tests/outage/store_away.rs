@@ -6,7 +6,7 @@ use mongodb::bson::doc;
 
 use crate::{
     node::{Node, assert_shown, assert_stays_open, reader},
-    support::USER,
+    support::{USER, wait_for},
 };
 
 #[test]
@@ -89,4 +89,29 @@ fn a_reader_that_was_away_during_an_outage_misses_nothing() {
     let mut reader = node.stream(USER).after(&last).connect();
     assert_eq!(reader.start, last);
     assert_shown(&mut reader, &["after"]);
+}
+
+#[test]
+fn what_was_sent_and_who_ended_while_the_store_was_away_is_written_when_it_is_back() {
+    let mut node = Node::start();
+    let (mut stays, mut leaves) = (reader(&node), reader(&node));
+    node.keep("before");
+    [&mut stays, &mut leaves].map(|reader| assert_shown(reader, &["before"]));
+    node.mongod.kill9();
+    drop(leaves);
+    wait_for("a lap to fail", || (node.metric("lookout_audit_failures_total") > 0.0).then_some(()));
+    node.mongod.restart();
+    wait_for("both streams, and one end", || {
+        let found = node.admin(&format!("/audit?user_id={USER}")).json();
+        let deliveries = found["deliveries"].as_array()?;
+        let ended = deliveries.iter().filter(|delivery| delivery["disconnect_cause"] == "client_closed").count();
+        (deliveries.len() == 2 && ended == 1).then_some(())
+    });
+    node.keep("after");
+    assert_shown(&mut stays, &["after"]);
+    wait_for("the next one", || {
+        let found = node.admin(&format!("/audit?user_id={USER}&limit=1")).json();
+        (found["deliveries"][0]["disconnected_at"].is_null() && found["deliveries"][0]["position"] == stays.last_id())
+            .then_some(())
+    });
 }

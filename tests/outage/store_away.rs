@@ -96,7 +96,7 @@ fn what_was_sent_and_who_ended_while_the_store_was_away_is_written_when_it_is_ba
     let mut node = Node::start();
     let (mut stays, mut leaves) = (reader(&node), reader(&node));
     node.keep("before");
-    [&mut stays, &mut leaves].map(|reader| assert_shown(reader, &["before"]));
+    [&mut stays, &mut leaves].into_iter().for_each(|reader| assert_shown(reader, &["before"]));
     node.mongod.kill9();
     drop(leaves);
     wait_for("a lap to fail", || (node.metric("lookout_audit_failures_total") > 0.0).then_some(()));

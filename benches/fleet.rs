@@ -9,13 +9,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use readers::{Arrivals, MARK, Readers};
+use readers::{Readers, latencies, post};
 use server::Server;
 use servers::{Mongod, Redis};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
 
 mod readers;
 mod server;
@@ -52,7 +48,7 @@ async fn measure(nodes: usize, readers: usize) {
     let start = Instant::now();
     let (before, readers_before) = (fleet.iter().map(Server::cpu_seconds).collect::<Vec<_>>(), own_cpu());
     let reading = std::thread::spawn(move || open.read(EVENTS, start));
-    let sent = post(fleet[0].address, start).await;
+    let sent = post(fleet[0].address, start, EVENTS, RATE).await;
     let arrived: Vec<Vec<Duration>> =
         reading.join().expect("everything arrives").into_iter().map(|arrivals| latencies(arrivals, &sent)).collect();
     let cpu: Vec<f64> = fleet.iter().zip(&before).map(|(node, before)| node.cpu_seconds() - before).collect();
@@ -78,33 +74,4 @@ async fn measure(nodes: usize, readers: usize) {
 /// What posting and reading itself has cost so far.
 fn own_cpu() -> f64 {
     server::cpu_seconds(std::process::id())
-}
-
-/// Posts all events at their pace: when each was sent.
-async fn post(address: SocketAddr, start: Instant) -> Vec<Duration> {
-    let mut socket = TcpStream::connect(address).await.expect("a connection");
-    socket.set_nodelay(true).expect("no delay");
-    let (mut sent, mut answer) = (Vec::with_capacity(EVENTS), [0; 4096]);
-    let mut pace = tokio::time::interval(Duration::from_secs(1) / RATE);
-    for number in 0..EVENTS {
-        pace.tick().await;
-        let filler = "~".repeat(700);
-        let body = format!(
-            r#"{{"custom_reference":"u|false","vessel":{{"imo":"9999993"}},"event":{{"type":"zone_entry","id":"{MARK}{number}","remark":"{filler}"}}}}"#
-        );
-        sent.push(start.elapsed());
-        let head = "POST /notifications/webhook/zone-port-event HTTP/1.1\r\nHost: lookout.test\r\n";
-        socket.write_all(format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()).as_bytes()).await.expect("a webhook");
-        let read = socket.read(&mut answer).await.expect("an answer");
-        assert!(answer[..read].starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&answer[..read]));
-    }
-    sent
-}
-
-/// How long each delivery took, shortest first.
-fn latencies(arrivals: Arrivals, sent: &[Duration]) -> Vec<Duration> {
-    let took = |(number, at): (u32, Duration)| at.saturating_sub(sent[number as usize]);
-    let mut latencies: Vec<Duration> = arrivals.into_iter().map(took).collect();
-    latencies.sort_unstable();
-    latencies
 }

@@ -3,6 +3,8 @@
 //! Each tenth is woken for each delivery and tells when it came. The others look ten times a second whether everything has come:
 //! a wake-up and a `read` for each delivery of each reader would cost nearly as much as the server itself.
 
+mod posting;
+
 use std::{
     io::{ErrorKind, Read, Write},
     net::{SocketAddr, TcpStream},
@@ -13,8 +15,10 @@ use std::{
 use memchr::memmem::Finder;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
+pub use posting::{latencies, post};
+
 /// Stands before an event's number in its id, with something else than a digit behind it.
-pub const MARK: &str = "measured-event-";
+const MARK: &str = "measured-event-";
 /// Of so many readers one tells when its deliveries came; at least one of each node does.
 const TIMED: usize = 10;
 /// How often the others look.

@@ -14,6 +14,9 @@ const TICKS_A_SECOND: f64 = 100.0;
 pub struct Server {
     /// Where it serves.
     pub address: SocketAddr,
+    /// Where operators ask.
+    #[allow(dead_code, reason = "not every benchmark asks there")]
+    pub admin: SocketAddr,
     process: Child,
 }
 
@@ -25,7 +28,7 @@ impl Server {
         command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         command.env("LOOKOUT__SERVER__BIND", address.to_string()).env("LOOKOUT__ADMIN__BIND", admin.to_string());
         command.envs(settings.iter().copied());
-        let server = Self { address, process: command.spawn().expect("the binary starts") };
+        let server = Self { address, admin, process: command.spawn().expect("the binary starts") };
         let start = Instant::now();
         while std::net::TcpStream::connect(address).is_err() {
             assert!(start.elapsed() < Duration::from_secs(10), "the server does not listen");

@@ -106,7 +106,8 @@ impl Handler<Join> for Relay {
 
     fn handle(&mut self, Join { id, session, outbox }: Join, _: &mut Self::Context) {
         session.send(Nudge);
-        self.members.insert(id, Member { session, outbox, account: Account::default() });
+        // One that is told twice, by itself and after a rebuild, keeps its account.
+        self.members.entry(id).or_insert_with(|| Member { session, outbox, account: Account::default() });
     }
 }
 

@@ -100,19 +100,19 @@ impl Window {
 
     /// One more look; to be called each [`EVERY`].
     pub fn look(&self) {
-        let look = self.kind.look();
+        let (look, capacity) = (self.kind.look(), self.kind.capacity());
         let mut seen = self.seen();
         let refused_before = seen.looks.back().map_or(seen.before.refused, |last| last.refused);
         let refused = look.refused.saturating_sub(refused_before);
         seen.count += 1;
-        if seen.capacity == self.kind.capacity() {
+        if seen.capacity == capacity {
             // A second need not begin when it is looked at.
             seen.most_refused = seen.most_refused.max(seen.last_refused.saturating_add(refused));
             seen.last_refused = refused;
             seen.high_water = seen.high_water.max(look.peak);
         } else {
             // What came since the look before may still have found the old size.
-            seen.capacity = self.kind.capacity();
+            seen.capacity = capacity;
             seen.since = Start { refused: look.refused, handled: look.handling.count(), count: seen.count };
             (seen.high_water, seen.last_refused, seen.most_refused) = (0, 0, 0);
         }

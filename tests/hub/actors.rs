@@ -155,7 +155,7 @@ fn come_and_go(hub: &Hub) -> usize {
 }
 
 #[test]
-fn a_session_that_cannot_keep_its_signals_apart_is_named_though_it_refuses_none() {
+fn a_session_whose_mailbox_is_full_is_named_though_it_refuses_nothing() {
     let hub = Setup::new().with(|config| config.mailbox.session = 1).start();
     is_named_and_then_large_enough(&hub, "session", |mailbox| &mut mailbox.session, come_and_go);
 }

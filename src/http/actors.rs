@@ -120,15 +120,10 @@ fn everything(readiness: &Readiness) -> Page {
 fn state(actor: &ActorKind, metrics: &Metrics) -> ActorState {
     let (kind, view) = (actor.window.kind(), actor.window.view());
     let key = format!("mailbox.{}", kind.name);
-    let handled = kind.handling().snapshot().count();
     let label = [("actor", kind.name)];
     let advice = advise(Seen {
         capacity: kind.capacity(),
-        high_water: kind.high_water(),
-        refused: kind.refused(),
-        most_refused: view.most_refused,
-        handled,
-        seen_for: view.seen_for,
+        trial: actor.window.trial(),
         wait: view.waiting.quantile(0.99).min(view.longest_wait),
     });
     ActorState {
@@ -140,12 +135,12 @@ fn state(actor: &ActorKind, metrics: &Metrics) -> ActorState {
         panics: metrics.actors.panics.get(&label).map_or(0, |count| count.get()),
         depth: kind.depth(),
         high_water: kind.high_water(),
-        handled,
+        handled: kind.handling().snapshot().count(),
         refused: kind.refused(),
         recent: recent(view),
         recommendation: Recommendation {
             verdict: advice.verdict.label(),
-            text: advice.text,
+            text: advice.text + &beside(kind.name, metrics),
             suggestion: advice.value.map(|value| Suggestion { key: key.clone(), value }),
         },
         key,
@@ -166,6 +161,14 @@ fn recent(view: View) -> RecentState {
 fn times(all: &Snapshot, longest: Duration) -> Times {
     let quantile = |part| all.quantile(part).min(longest).as_secs_f64();
     Times { mean: all.mean().as_secs_f64(), p50: quantile(0.5), p99: quantile(0.99), max: longest.as_secs_f64() }
+}
+
+/// What else holds back readers of this kind of actor: a session waits for its reader in a queue that is not its mailbox.
+fn beside(actor: &str, metrics: &Metrics) -> String {
+    match (actor, metrics.streams.queue_overflows.get()) {
+        ("session", overflows @ 1..) => format!("; full queues of readers: {overflows}, see `stream.queue_size`"),
+        _ => String::new(),
+    }
 }
 
 /// As in `actors.md`.

@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use super::window::Trial;
+
 /// The largest mailbox that the configuration takes.
 pub const LARGEST: usize = 65_536;
 /// From here on messages wait long: somebody who looks at a screen would notice.
@@ -14,7 +16,7 @@ const HARDLY_USED: f64 = 0.1;
 /// After so long, and so many messages, "never" is worth something.
 const LONG_ENOUGH: Duration = Duration::from_secs(600);
 const OFTEN_ENOUGH: u64 = 1_000;
-/// A smaller one saves nothing worth a change.
+/// A smaller one saves nothing worth a change, and is full with a few messages that come together.
 const SMALL: usize = 16;
 
 /// What was seen of the mailboxes of one kind of actor.
@@ -22,16 +24,8 @@ const SMALL: usize = 16;
 pub struct Seen {
     /// What one is configured to hold.
     pub capacity: usize,
-    /// The most that waited in one, since the start.
-    pub high_water: usize,
-    /// Messages refused, since the start.
-    pub refused: u64,
-    /// The most of them within a second.
-    pub most_refused: u64,
-    /// Messages handled, since the start.
-    pub handled: u64,
-    /// How long all of it was watched.
-    pub seen_for: Duration,
+    /// What came since it holds that.
+    pub trial: Trial,
     /// Under which 99 % of the waits stayed, within the last minute.
     pub wait: Duration,
 }
@@ -77,12 +71,13 @@ pub struct Advice {
 
 /// What to do with mailboxes of which this was seen.
 pub fn advise(seen: Seen) -> Advice {
-    let Seen { capacity, high_water, refused, most_refused, handled, seen_for, wait } = seen;
+    let Seen { capacity, trial, wait } = seen;
+    let Trial { high_water, refused, most_refused, handled, seen_for } = trial;
     let filled = (100 * high_water).div_ceil(capacity.max(1));
     let is_slow = wait >= LONG_WAIT;
     if refused > 0 || high_water >= capacity {
         let worst = high_water.max(capacity).saturating_add(usize::try_from(most_refused).unwrap_or(LARGEST));
-        let value = worst.saturating_add(worst / 4).min(LARGEST).next_power_of_two().min(LARGEST);
+        let value = worst.saturating_add(worst / 4).clamp(SMALL, LARGEST).next_power_of_two();
         let why = if refused > 0 { format!("refused {refused} messages") } else { "was full once".to_owned() };
         let slow = if is_slow { ", and messages wait long: the actor is slower than what comes" } else { "" };
         return if value > capacity {
@@ -115,15 +110,12 @@ pub fn advise(seen: Seen) -> Advice {
 mod tests {
     use super::*;
 
-    const QUIET: Seen = Seen {
-        capacity: 256,
-        high_water: 40,
-        refused: 0,
-        most_refused: 0,
-        handled: 50_000,
-        seen_for: Duration::from_secs(3_600),
-        wait: Duration::from_millis(2),
-    };
+    const QUIET: Trial =
+        Trial { high_water: 40, refused: 0, most_refused: 0, handled: 50_000, seen_for: Duration::from_secs(3_600) };
+
+    fn seen(capacity: usize, trial: Trial) -> Seen {
+        Seen { capacity, trial, wait: Duration::from_millis(2) }
+    }
 
     fn verdict(seen: Seen) -> (Verdict, Option<usize>) {
         let Advice { verdict, value, text } = advise(seen);
@@ -133,21 +125,24 @@ mod tests {
 
     #[test]
     fn each_case_has_its_verdict_and_a_value_where_another_one_is_better() {
-        assert_eq!(verdict(QUIET), (Verdict::Fits, None));
-        assert_eq!(verdict(Seen { refused: 900, most_refused: 500, high_water: 257, ..QUIET }), (Verdict::TooSmall, Some(1024)));
-        assert_eq!(verdict(Seen { high_water: 256, ..QUIET }), (Verdict::TooSmall, Some(512)));
-        assert_eq!(verdict(Seen { wait: Duration::from_millis(150), ..QUIET }), (Verdict::Slow, None));
-        assert_eq!(verdict(Seen { high_water: 3, ..QUIET }), (Verdict::TooLarge, Some(16)));
-        assert_eq!(verdict(Seen { high_water: 3, handled: 12, ..QUIET }), (Verdict::TooEarly, None));
-        assert_eq!(verdict(Seen { high_water: 3, seen_for: Duration::from_secs(60), ..QUIET }), (Verdict::TooEarly, None));
-        assert_eq!(verdict(Seen { capacity: 16, high_water: 1, ..QUIET }), (Verdict::Fits, None));
+        let of = |trial| verdict(seen(256, trial));
+        assert_eq!(of(QUIET), (Verdict::Fits, None));
+        assert_eq!(of(Trial { refused: 900, most_refused: 500, high_water: 257, ..QUIET }), (Verdict::TooSmall, Some(1024)));
+        assert_eq!(of(Trial { high_water: 256, ..QUIET }), (Verdict::TooSmall, Some(512)));
+        assert_eq!(verdict(Seen { wait: Duration::from_millis(150), ..seen(256, QUIET) }), (Verdict::Slow, None));
+        assert_eq!(of(Trial { high_water: 3, ..QUIET }), (Verdict::TooLarge, Some(16)));
+        assert_eq!(of(Trial { high_water: 3, handled: 12, ..QUIET }), (Verdict::TooEarly, None));
+        assert_eq!(of(Trial { high_water: 3, seen_for: Duration::from_secs(60), ..QUIET }), (Verdict::TooEarly, None));
+        assert_eq!(verdict(seen(16, Trial { high_water: 1, ..QUIET })), (Verdict::Fits, None));
     }
 
     #[test]
     fn what_is_advised_is_always_a_size_that_the_configuration_takes_and_another_one() {
-        for capacity in [1, 2, 100, 256, 40_000, LARGEST] {
-            for most_refused in [1, 50, 1_000_000, u64::MAX] {
-                let seen = Seen { capacity, refused: most_refused, most_refused, high_water: capacity + 1, ..QUIET };
+        for capacity in [1, 2, 3, 4, 100, 256, 40_000, LARGEST] {
+            for (most_refused, high_water) in
+                [(0, capacity), (1, capacity + 1), (50, capacity + 1), (1_000_000, capacity), (u64::MAX, capacity)]
+            {
+                let seen = seen(capacity, Trial { refused: most_refused, most_refused, high_water, ..QUIET });
                 let (verdict, value) = verdict(seen);
                 assert_eq!(verdict, Verdict::TooSmall);
                 assert!(

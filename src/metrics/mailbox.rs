@@ -105,6 +105,11 @@ impl Kind {
         self.high_water.load(Relaxed)
     }
 
+    /// The same since it was looked at last.
+    pub fn peak(&self) -> usize {
+        self.peak.load(Relaxed)
+    }
+
     /// Messages that found a full mailbox, since the start.
     pub fn refused(&self) -> u64 {
         self.refused.load(Relaxed)

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Instant};
 
 use lookout::{
     actors::{
-        archivist::Discard, broadcaster::Publish, line::Stop, lines::Lines, relay::Deliver, screener::Wake,
-        session_supervisor::LookAtUsers, webhook_handler::Webhook,
+        archivist::Discard, broadcaster::Publish, line::Stop, relay::Deliver, screener::Wake, session_supervisor::LookAtUsers,
+        webhook_handler::Webhook,
     },
     config::{Config, Mailbox},
     notification::provider::DeliveryHeaders,
@@ -13,13 +13,7 @@ use lookout::{
 use serde_json::Value;
 use tokio::sync::{Semaphore, oneshot};
 
-use crate::support::{Hub, Setup, USER, event, wait_for};
-
-fn actor(hub: &Hub, name: &str) -> Value {
-    let page = hub.admin("/actors").json();
-    let actors = page["actors"].as_array().unwrap();
-    actors.iter().find(|actor| actor["actor"] == name).unwrap_or_else(|| panic!("{name} is missing in {page}")).clone()
-}
+use crate::support::{Hub, Setup, USER, actor, batch, event, is_named_and_then_large_enough, sized_batch, wait_for};
 
 #[test]
 fn each_kind_is_told_with_its_key_its_size_and_what_happens_when_it_is_full() {
@@ -84,7 +78,7 @@ const BURST: usize = 20_000;
 type Size = fn(&mut Mailbox) -> &mut usize;
 
 /// A burst of one cheap message; how many of them were refused.
-type Burst = fn(&Lines) -> usize;
+type Burst = fn(&Hub) -> usize;
 
 fn refused(sent: impl Fn() -> bool) -> usize {
     (0..BURST).filter(|_| !sent()).count()
@@ -95,79 +89,101 @@ const KINDS: [(&str, Size, Burst); 6] = [
     (
         "webhook_handler",
         |mailbox| &mut mailbox.webhook_handler,
-        |lines| {
+        |hub| {
             let places = Arc::new(Semaphore::new(BURST));
             refused(|| {
                 let (permit, (reply, _)) = (places.clone().try_acquire_owned().unwrap(), oneshot::channel());
                 let headers = DeliveryHeaders::default();
                 let empty = Webhook { body: "[]".into(), headers, received_at: chrono::Utc::now(), permit, reply };
-                lines.webhook_handler.try_send(empty).is_ok()
+                hub.lines().webhook_handler.try_send(empty).is_ok()
             })
         },
     ),
     (
         "archivist",
         |mailbox| &mut mailbox.archivist,
-        |lines| {
+        |hub| {
             refused(|| {
                 let (reply, _) = oneshot::channel();
-                lines.archivist.try_send(Discard { letters: 0..=0, limit: 1, reply }).is_ok()
+                hub.lines().archivist.try_send(Discard { letters: 0..=0, limit: 1, reply }).is_ok()
             })
         },
     ),
-    ("screener", |mailbox| &mut mailbox.screener, |lines| refused(|| lines.screener.try_send(Wake).is_ok())),
+    ("screener", |mailbox| &mut mailbox.screener, |hub| refused(|| hub.lines().screener.try_send(Wake).is_ok())),
     (
         "broadcaster",
         |mailbox| &mut mailbox.broadcaster,
-        |lines| refused(|| lines.broadcaster.try_send(Publish(Vec::new())).is_ok()),
+        |hub| refused(|| hub.lines().broadcaster.try_send(Publish(Vec::new())).is_ok()),
     ),
     (
         "relay",
         |mailbox| &mut mailbox.relay,
-        |lines| {
-            let relay = lines.relays.load()[0].clone();
+        |hub| {
+            let relay = hub.lines().relays.load()[0].clone();
             refused(|| relay.try_send(Deliver { frames: [].into(), since: Instant::now() }).is_ok())
         },
     ),
     (
         "session_supervisor",
         |mailbox| &mut mailbox.session_supervisor,
-        |lines| refused(|| lines.session_supervisor.try_send(LookAtUsers { reply: oneshot::channel().0 }).is_ok()),
+        |hub| refused(|| hub.lines().session_supervisor.try_send(LookAtUsers { reply: oneshot::channel().0 }).is_ok()),
     ),
 ];
 
 #[test]
 fn whichever_actor_is_overloaded_is_named_with_a_value_that_is_then_enough() {
     for (name, size, burst) in KINDS {
-        let overload = |capacity: usize| {
-            let hub = Setup::new().with(|config| *size(&mut config.mailbox) = capacity).start();
-            // A mailbox has its size from when its actor begins to work; and all of the burst is to fall into one second.
-            let looks = || actor(&hub, name)["recent"]["peaks"].as_array().unwrap().len();
-            let before = looks();
-            wait_for("a second to begin", || (looks() > before + 1).then_some(()));
-            let refused = burst(hub.lines());
-            let state = wait_for("the second to end", || {
-                let state = actor(&hub, name);
-                (state["recent"]["refused"] == refused && state["depth"] == 0).then_some(state)
-            });
-            (hub, refused, state)
+        let hub = Setup::new().with(|config| *size(&mut config.mailbox) = 1).start();
+        let overloaded = |hub: &Hub| {
+            let refused = burst(hub);
+            let small = actor(hub, name)["mailbox"] == 1;
+            assert_eq!(refused > 0, small, "{name} was overloaded");
+            refused
         };
-        let (hub, refused, state) = overload(1);
-        assert!(refused > 0, "{name} was overloaded");
-        assert_eq!((&state["refused"], &state["recommendation"]["verdict"]), (&refused.into(), &"too_small".into()), "{state}");
-        assert_eq!(hub.metric(&format!("lookout_actor_refused_total{{actor=\"{name}\"}}")), refused as f64);
-        for (other, ..) in KINDS.iter().filter(|(other, ..)| *other != name) {
-            let other = actor(&hub, other);
-            assert_eq!(other["refused"], 0, "{name} was overloaded: {other}");
-        }
-        let suggestion = &state["recommendation"]["suggestion"];
-        assert_eq!(suggestion["key"], format!("mailbox.{name}"));
-        let value = usize::try_from(suggestion["value"].as_u64().unwrap()).unwrap();
-        drop(hub);
-        let (_hub, refused, state) = overload(value);
-        assert_eq!(refused, 0, "{name}: {value} is enough");
-        assert_ne!(state["recommendation"]["verdict"], "too_small", "{state}");
+        is_named_and_then_large_enough(&hub, name, size, overloaded);
     }
+}
+
+/// Readers that come, are sent a burst, and go; a session refuses nothing.
+fn come_and_go(hub: &Hub) -> usize {
+    let mut readers: Vec<_> = (0..20).map(|_| hub.stream(USER).small_buffers().connect()).collect();
+    hub.post(batch("test_user|false", &format!("{:?}", Instant::now()), 200)).assert_success();
+    readers.iter_mut().for_each(|reader| drop(reader.notifications(200)));
+    drop(readers);
+    hub.wait_for_metric("lookout_connections", 0.0);
+    0
+}
+
+#[test]
+fn a_session_whose_mailbox_is_full_is_named_though_it_refuses_nothing() {
+    let hub = Setup::new().with(|config| config.mailbox.session = 1).start();
+    is_named_and_then_large_enough(&hub, "session", |mailbox| &mut mailbox.session, come_and_go);
+}
+
+#[test]
+fn readers_slower_than_a_burst_are_told_of_beside_the_key_that_bounds_their_queues() {
+    let overload = |queue_size: usize| {
+        let hub = Setup::new().with(|config| config.stream.queue_size = queue_size).start();
+        let mut reader = hub.stream(USER).small_buffers().connect();
+        hub.post(sized_batch("test_user|false", "e", 500, 1_000)).assert_success();
+        hub.wait_for_metric("lookout_actor_mailbox_depth{actor=\"relay\"}", 0.0);
+        reader.notifications(500);
+        let overflows = hub.metric("lookout_queue_overflows_total");
+        assert_eq!(hub.metric("lookout_deliveries_total{outcome=\"queue_full\"}"), overflows);
+        let page = hub.admin("/actors").json();
+        for actor in page["actors"].as_array().unwrap() {
+            assert_ne!(actor["recommendation"]["verdict"], "too_small", "no mailbox is to blame: {actor}");
+            assert_eq!(actor["refused"], 0, "{actor}");
+        }
+        let told = actor(&hub, "session")["recommendation"]["text"].as_str().unwrap().to_owned();
+        (overflows, told)
+    };
+    let (overflows, told) = overload(20);
+    assert!(overflows > 0.0);
+    assert!(told.ends_with(&format!("; full queues of readers: {overflows}, see `stream.queue_size`")), "{told}");
+    let (overflows, told) = overload(1_000);
+    assert_eq!(overflows, 0.0);
+    assert!(!told.contains("queue"), "{told}");
 }
 
 #[test]

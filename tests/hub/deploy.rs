@@ -6,10 +6,11 @@ use lookout::{config::Config, http};
 use toml::Table;
 
 /// Everything that tells an operator to set something.
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 10] = [
     "README.md",
     "actors.md",
     "docs/metrics.md",
+    "docs/tuning.md",
     "docs/alerts.yml",
     "docs/deploy.md",
     "docs/security.md",

@@ -5,9 +5,17 @@ use std::{
     collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
-use lookout::config::Config;
+use lookout::{
+    config::Config,
+    metrics::{
+        advice::{Advice, Seen, advise},
+        window::Trial,
+    },
+};
+use serde_json::Value;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -190,6 +198,56 @@ fn actors_md_names_every_actor_with_its_real_messages_and_mailbox() {
         for counter in row.code(10) {
             assert!(metrics.contains(&format!("\"{counter}\"")), "{name}: there is no counter {counter}");
         }
+    }
+}
+
+#[test]
+fn tuning_md_shows_every_actor_overloaded_and_put_right() {
+    let page = fs::read_to_string(root().join("docs/tuning.md")).unwrap();
+    let told: Vec<Vec<&str>> = page
+        .lines()
+        .filter(|line| line.starts_with("| ") && line.contains(" refused, "))
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .collect();
+    let actors: BTreeSet<String> = rows().iter().map(|row| row.cells[0].clone()).collect();
+    assert_eq!(told.iter().map(|cells| cells[0].to_owned()).collect::<BTreeSet<_>>(), actors);
+    for cells in told {
+        let [actor, done, before, said, change, after] = cells[..] else { panic!("{cells:?}") };
+        let own = format!("`mailbox.{actor} = ");
+        if done.starts_with(&own) {
+            assert!(said.starts_with("too small: ") && change.starts_with(&own), "{actor}: {said}, {change}");
+        }
+        assert!(format!("; {after}").contains("; 0 refused, ") && after != before, "{actor}: {after}");
+        // What it cost comes first, where it cost anything.
+        let was_for_nothing = |cell: &str| cell.split_once("` ").map(|(_, count)| count.starts_with("0; "));
+        assert_ne!(was_for_nothing(before), Some(true), "{actor}: {before}");
+        assert_ne!(was_for_nothing(after), Some(false), "{actor}: {after}");
+    }
+}
+
+/// What the server would say of the figures that the example shows is what the example shows.
+#[test]
+fn the_worked_example_of_actors_md_is_true() {
+    let page = fs::read_to_string(root().join("actors.md")).unwrap();
+    let example = page.split("\n## A worked example\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let file = tempfile::NamedTempFile::with_suffix(".toml").unwrap();
+    fs::write(&file, example.split("```toml\n").nth(1).unwrap().split("```").next().unwrap()).unwrap();
+    let config = Config::load(Some(file.path()), std::iter::empty()).unwrap().config;
+    let told: Vec<Value> =
+        example.lines().filter(|line| line.starts_with("{\"mailbox\"")).map(|line| serde_json::from_str(line).unwrap()).collect();
+    let [before, after] = &told[..] else { panic!("{told:?}") };
+    let number = |told: &Value, field: &str| told[field].as_u64().unwrap();
+    assert_eq!(before["mailbox"], Config::defaults().mailbox.webhook_handler);
+    assert_eq!(before["recommendation"]["suggestion"]["value"], config.mailbox.webhook_handler);
+    assert_eq!(after["mailbox"], config.mailbox.webhook_handler);
+    for (told, refused) in [(before, number(before, "refused")), (after, number(after, "refused") - number(before, "refused"))] {
+        let (high_water, handled) = (number(told, "high_water") as usize, 600);
+        let trial = Trial { high_water, refused, most_refused: refused, handled, seen_for: Duration::from_secs(4) };
+        let wait = Duration::from_secs_f64(told["p99"].as_f64().unwrap());
+        let Advice { verdict, text, value } = advise(Seen { capacity: number(told, "mailbox") as usize, trial, wait });
+        let said = &told["recommendation"];
+        let suggested = said["suggestion"]["value"].as_u64().map(|value| value as usize);
+        assert_eq!((said["verdict"].as_str(), said["text"].as_str(), suggested), (Some(verdict.label()), Some(&*text), value));
     }
 }
 

@@ -93,6 +93,48 @@ fn the_page_lists_every_metric_with_its_type_and_labels_and_no_other() {
     }
 }
 
+/// The metrics that a cell names between backticks, without their prefix, each with the labels that are asked of it; a span of labels alone belongs
+/// to the metric before it.
+fn figures(cell: &str) -> Vec<(String, Vec<(String, String)>)> {
+    let mut last = String::new();
+    let spans = cell.split('`').skip(1).step_by(2).map(|span| {
+        let (name, labels) = span.trim_end_matches('}').split_once('{').unwrap_or((span, ""));
+        if !name.is_empty() {
+            last = name.to_owned();
+        }
+        let labels = labels.split(',').filter_map(|pair| pair.split_once('='));
+        (last.clone(), labels.map(|(label, value)| (label.to_owned(), value.trim_matches('"').to_owned())).collect())
+    });
+    spans.collect()
+}
+
+#[test]
+fn the_pages_to_tune_from_name_only_what_there_is() {
+    let documented = documented();
+    let (actors, tuning) = (read("actors.md"), read("docs/tuning.md"));
+    let turn = actors.split("\n| you see |").nth(1).unwrap().split("\n\n").next().unwrap();
+    let seen = turn.lines().skip(2).map(|row| row.split(" | ").next().unwrap());
+    let told = tuning.lines().filter(|line| line.starts_with("| ") && line.contains(" refused, ")).flat_map(|row| {
+        let cells: Vec<&str> = row.split(" | ").collect();
+        [cells[2], cells[5]]
+    });
+    let mut count = 0;
+    for (name, labels) in seen.chain(told).flat_map(figures) {
+        // What else an operator sees: a key, a route, an error, a verdict, a reason of `/readyz`.
+        if name.contains(['.', '/', '…']) || ["busy", "too_small", "bus_lost"].contains(&name.as_str()) {
+            continue;
+        }
+        let whole = [format!("lookout_{name}"), format!("lookout_{name}_total")];
+        let family = whole.iter().find_map(|name| documented.get(name)).unwrap_or_else(|| panic!("there is no {name}"));
+        for (label, value) in labels {
+            let values = family.labels.get(&label).unwrap_or_else(|| panic!("{name} has no {label}"));
+            assert!(values.is_empty() || values.contains(&value), "{name} has no {label} {value}");
+        }
+        count += 1;
+    }
+    assert!(count > 30, "the scan sees the tables: {count}");
+}
+
 /// Every name of ours in a text.
 fn named(text: &str) -> BTreeSet<&str> {
     let names = text.match_indices("lookout_").map(|(at, _)| {

@@ -1,8 +1,22 @@
 //! The real App in a thread of its own, on free ports and a store that vanishes with the test.
 
-use std::{net::SocketAddr, ops::Deref, path::Path, sync::Arc, sync::mpsc, thread::JoinHandle};
+use std::{
+    net::SocketAddr,
+    ops::Deref,
+    path::Path,
+    sync::{Arc, Mutex, mpsc},
+    thread::JoinHandle,
+};
 
-use lookout::{actors::lines::Lines, app::App, config::Config, screening::Screener, systemd::Pulse};
+use lookout::{
+    actors::lines::Lines,
+    app::App,
+    config::{Config, Loaded},
+    http::reload::Origin,
+    screening::Screener,
+    systemd::Pulse,
+};
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
@@ -56,13 +70,19 @@ impl Setup {
     /// Starts it.
     pub fn start(self) -> Hub {
         let (config, screener) = (self.config.clone(), self.screener.clone());
+        let written = Arc::new(Mutex::new(config.clone()));
+        let read = written.clone();
+        let origin = Origin {
+            read: Box::new(move || Ok(Loaded { config: read.lock().expect("it is whole").clone(), warnings: Vec::new() })),
+            log: Box::new(|_| {}),
+        };
         let (started, running) = mpsc::channel();
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::spawn(move || {
             actix::System::new().block_on(async move {
                 let app = match screener {
                     Some(screener) => App::start_with(config, screener).await,
-                    None => App::start(config).await,
+                    None => App::start_from(origin, config).await,
                 };
                 let app = app.unwrap_or_else(|error| panic!("the hub does not start: {error}"));
                 let doors = Doors { public: app.public_addr(), ingest: app.ingest_addr(), admin: app.admin_addr() };
@@ -73,7 +93,7 @@ impl Setup {
             });
         });
         let (doors, lines, pulse) = running.recv().expect("the hub has started");
-        Hub { doors, lines, pulse: Some(pulse), running: Some(Running { stop, thread }), setup: Some(self) }
+        Hub { doors, lines, pulse: Some(pulse), written, running: Some(Running { stop, thread }), setup: Some(self) }
     }
 }
 
@@ -82,6 +102,8 @@ pub struct Hub {
     doors: Doors,
     lines: Lines,
     pulse: Option<Pulse>,
+    /// What a reload reads.
+    written: Arc<Mutex<Config>>,
     running: Option<Running>,
     setup: Option<Setup>,
 }
@@ -114,6 +136,14 @@ impl Hub {
     /// A hub with the default configuration.
     pub fn start() -> Self {
         Setup::new().start()
+    }
+
+    /// Has it read another configuration while it runs; gives the keys that it took over. One with a screener of the test reads none.
+    pub fn reload(&self, change: impl FnOnce(&mut Config)) -> Value {
+        change(&mut self.written.lock().expect("it is whole"));
+        let answer = self.ask_admin("POST", "/reload", &[("X-Lookout-Admin", "1")]).assert_success();
+        assert_eq!(answer["restart_needed"], serde_json::json!([]));
+        answer["applied"].clone()
     }
 
     /// Stops it in order; what it kept can be started again.

@@ -108,7 +108,8 @@ impl Index {
 struct Found<'i, 's> {
     index: &'i Index,
     name: Option<&'s Name>,
-    seen: HashSet<(usize, &'i str)>,
+    /// By list and id, or by place where a row has no id: another one without is another vessel.
+    seen: HashSet<(usize, &'i str, Option<usize>)>,
     matches: Vec<Match<'i>>,
 }
 
@@ -117,7 +118,7 @@ impl<'i> Found<'i, '_> {
         for (list, number) in places.into_iter().flatten() {
             let row = &self.index.lists[*list].1[*number];
             let similarity = self.name.and_then(|name| similarity(name, row));
-            self.push(*list, row, key, similarity);
+            self.push((*list, *number), row, key, similarity);
         }
     }
 
@@ -128,13 +129,14 @@ impl<'i> Found<'i, '_> {
             let row = &self.index.lists[*list].1[*number];
             let Some(similarity) = similarity(name, row) else { continue };
             if similarity == 1.0 || !imo.is_some_and(|own| is_other_hull(own, row)) {
-                self.push(*list, row, MatchedOn::Name, Some(similarity));
+                self.push((*list, *number), row, MatchedOn::Name, Some(similarity));
             }
         }
     }
 
-    fn push(&mut self, list: usize, row: &'i Row, key: MatchedOn, name_similarity: Option<f64>) {
-        if self.seen.insert((list, &row.entity_id)) {
+    fn push(&mut self, (list, number): Place, row: &'i Row, key: MatchedOn, name_similarity: Option<f64>) {
+        let number = row.entity_id.is_empty().then_some(number);
+        if self.seen.insert((list, &row.entity_id, number)) {
             self.matches.push(Match { list: &self.index.lists[list].0, row, key, name_similarity });
         }
     }
@@ -283,5 +285,21 @@ mod tests {
             index.find(&vessel).iter().map(|hit| hit.key).collect::<Vec<_>>()
         };
         assert_eq!((keys("9811000"), keys("9074729"), keys("9999993")), (vec![MatchedOn::Imo], vec![MatchedOn::Imo], vec![]));
+    }
+
+    #[test]
+    fn rows_of_one_id_are_one_hit_and_rows_without_an_id_are_one_each() {
+        let found = |first: &str, second: &str| {
+            let list = format!(
+                "type,caption,imo,risk,id\nVESSEL,GREY PETREL,IMO9074729,sanction,{first}\nVESSEL,GREY PETREL,,sanction,{second}\n"
+            );
+            let index = Index::of(vec![("l".into(), maritime_csv::read(list.as_bytes()).unwrap().rows.into())]);
+            let subject = Subject { imo: Some("9074729".into()), name: Some("Grey Petrel".into()), ..Subject::default() };
+            index.find(&subject).iter().map(|hit| hit.key).collect::<Vec<_>>()
+        };
+        assert_eq!(found("x", "x"), [MatchedOn::Imo]);
+        assert_eq!(found("x", "y"), [MatchedOn::Imo, MatchedOn::Name]);
+        assert_eq!(found("", ""), [MatchedOn::Imo, MatchedOn::Name]);
+        assert_eq!(found("", "y"), [MatchedOn::Imo, MatchedOn::Name]);
     }
 }

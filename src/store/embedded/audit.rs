@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use super::{
     EmbeddedStore,
     error::closed,
+    forget::forget,
     reader::Reader,
     rows::{bound, id_of, kind_of, lossy, position_of, time_of, unsigned},
     writer::{Request, in_transaction},
@@ -98,29 +99,13 @@ fn keep(tx: &Sqlite, lap: &Lap) -> Result<(), StoreError> {
             at
         ])?;
     }
-    Ok(())
-}
-
-fn forget(tx: &Sqlite, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
-    let (before, limit) = (before.timestamp_millis(), bound(limit));
-    let laps = tx
-        .prepare_cached(
-            "DELETE FROM audit_lap WHERE (relay, n) IN (SELECT relay, n FROM audit_lap WHERE at < ?1 ORDER BY at LIMIT ?2)",
+    if let Some(until) = lap.alive_until {
+        tx.prepare_cached(
+            "INSERT INTO audit_lap (relay, n, at) VALUES (?1, 0, ?2) ON CONFLICT (relay, n) DO UPDATE SET at = max(at, ?2)",
         )?
-        .execute([before, limit])?;
-    let ended = "SELECT id FROM audit_connection WHERE ended_at < ?1 LIMIT ?2";
-    let lost = "SELECT id FROM audit_connection c WHERE ended_at IS NULL AND opened_at < ?1
-                AND NOT EXISTS (SELECT 1 FROM audit_lap l WHERE l.relay = c.relay) LIMIT ?2";
-    let mut most = laps;
-    for gone in [ended, lost] {
-        let gone = tx.prepare_cached(gone)?.query_map([before, limit], |row| id_of(row, 0))?.collect::<Result<Vec<_>, _>>()?;
-        for id in &gone {
-            tx.prepare_cached("DELETE FROM audit_mark WHERE connection = ?1")?.execute([id.bytes()])?;
-            tx.prepare_cached("DELETE FROM audit_connection WHERE id = ?1")?.execute([id.bytes()])?;
-        }
-        most = most.max(gone.len());
+        .execute(params![relay, until.timestamp_millis()])?;
     }
-    Ok(most)
+    Ok(())
 }
 
 /// The columns that [`connection_of`] reads.
@@ -177,8 +162,10 @@ impl Reader {
             Some(_) => ("audit_connection_user", "AND user = ?5"),
         };
         let sql = format!(
-            "SELECT {CONNECTION} FROM audit_connection INDEXED BY {index}
-             WHERE sent_n >= ?1 AND after_n < ?1 AND id > ?2 AND (own = 0 OR user = ?3) {whose} ORDER BY id LIMIT ?4"
+            "SELECT {CONNECTION} FROM audit_connection WHERE id IN (
+                 SELECT id FROM audit_connection INDEXED BY {index}
+                 WHERE sent_n >= ?1 AND after_n < ?1 AND id > ?2 AND (own = 0 OR user = ?3) {whose} ORDER BY id LIMIT ?4
+             ) ORDER BY id"
         );
         let mut params: Vec<&dyn ToSql> = vec![&n, &after, owner, &limit];
         params.extend(user.as_ref().map(|user| user as &dyn ToSql));
@@ -221,9 +208,10 @@ impl Reader {
 
     fn furthest(&self, user: &str, below: u64) -> Result<Option<u64>, StoreError> {
         let mut furthest = self.connection.prepare_cached(
-            "SELECT max(min(sent_n, ?2)) FROM audit_connection INDEXED BY audit_connection_user WHERE user = ?1 AND after_n < ?2",
+            "SELECT min(sent_n, ?2) FROM audit_connection INDEXED BY audit_connection_user
+             WHERE user = ?1 AND after_n < ?2 ORDER BY sent_n DESC LIMIT 1",
         )?;
-        let furthest: Option<i64> = furthest.query_row(params![user, bound(below)], |row| row.get(0))?;
+        let furthest: Option<i64> = furthest.query_row(params![user, bound(below)], |row| row.get(0)).optional()?;
         Ok(furthest.and_then(|n| n.try_into().ok()))
     }
 }

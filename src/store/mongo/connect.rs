@@ -10,7 +10,7 @@ use mongodb::{
 };
 
 use super::{
-    audit::{ConnectionDocument, LapDocument, MarkDocument, OPEN},
+    audit::{ConnectionDocument, LapDocument, MarkDocument, OPEN, by_sent, by_user},
     documents::{
         BodyDocument, EntryDocument, LetterDocument, META, Meta, NOTIFICATION, RetoldDocument, ScreeningDocument, UserDocument,
     },
@@ -122,10 +122,10 @@ impl Collections {
         let open = IndexOptions::builder().partial_filter_expression(doc! { "sent": OPEN }).build();
         self.audit_connection
             .create_indexes([
-                plain(doc! { "sent": 1 }),
-                plain(doc! { "user": 1, "sent": 1 }),
+                plain(by_sent()),
+                plain(by_user()),
                 with(doc! { "ended_at": 1 }, ended),
-                with(doc! { "opened_at": 1 }, open),
+                with(doc! { "opened_at": 1, "relay": 1 }, open),
             ])
             .await?;
         self.audit_mark.create_index(unique(doc! { "connection": 1, "n": 1, "relay": 1, "lap": 1 })).await?;

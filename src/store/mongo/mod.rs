@@ -11,6 +11,7 @@ mod documents;
 mod draft;
 mod error;
 mod export;
+mod forget;
 mod import;
 mod prune;
 mod read;

@@ -11,7 +11,11 @@ use std::{
 use futures_util::future::BoxFuture;
 use lookout::{
     config::{Cluster, Config, Secret, Store as StoreConfig},
-    store::{Claimant, Commit, NewNotification, Receive, Store, StoreError, Write, Written, mongo::MongoStore},
+    store::{
+        Claimant, Commit, NewNotification, Receive, Store, StoreError, Write, Written,
+        audit::{ConnectionId, Lap, Mark, RelayId},
+        mongo::MongoStore,
+    },
 };
 use mongodb::bson::{Document, doc};
 
@@ -256,4 +260,25 @@ async fn what_no_document_can_hold_is_refused_alone() {
     let done = commit(&store, vec![receive(1, vec![event(2)]), large, receive(1, vec![event(3)])]).await;
     assert!(matches!(&done.written[1], Written::Refused(reason) if reason.contains("16777216 bytes")), "{:?}", done.written[1]);
     assert_eq!(ids(&done.entries), [id(2), id(3)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn laps_that_hang_take_no_connection_from_commits() {
+    let place = Database { server: Arc::new(Mutex::new(Mongod::start())), ..Database::new() };
+    let config = StoreConfig { timeout: Duration::from_millis(500), ..place.config() };
+    let store: Arc<dyn Store> = MongoStore::open(&config, &place.cluster).await.unwrap();
+    let hang = doc! {
+        "blockConnection": true, "blockTimeMS": 20_000, "namespace": format!("{}.audit_mark", place.name),
+    };
+    place.server().fail_commands(&["insert"], hang);
+    let relay = RelayId::new();
+    for number in 0..12 {
+        let mark = Mark { connection: ConnectionId::new(), sent: 1, in_step: true };
+        let lap = Lap { relay, number, at: at(1), reached: None, alive_until: None, connections: vec![], marks: vec![mark] };
+        assert!(store.keep(Arc::new(lap)).await.is_err(), "{number}");
+    }
+    for number in 1..=5 {
+        commit(&store, vec![receive(1, vec![event(number)])]).await;
+    }
+    assert_eq!(store.read_log(0, 9).await.unwrap().len(), 5);
 }

@@ -114,11 +114,11 @@ impl SendableDocument {
 
 impl Trail for MongoStore {
     fn keep(&self, lap: Arc<Lap>) -> BoxFuture<'static, Result<(), StoreError>> {
-        self.call(|collections| async move { collections.keep(&lap).await })
+        self.write(move |collections| async move { collections.keep(&lap).await })
     }
 
     fn forget(&self, before: Timestamp, limit: usize) -> BoxFuture<'static, Result<usize, StoreError>> {
-        self.call(move |collections| async move { collections.forget(before, limit).await })
+        self.write(move |collections| async move { collections.forget(before, limit).await })
     }
 
     fn sendables(&self, which: Sendables) -> BoxFuture<'static, Result<Vec<Sendable>, StoreError>> {

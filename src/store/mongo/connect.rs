@@ -10,6 +10,7 @@ use mongodb::{
 };
 
 use super::{
+    LAPS_AT_ONCE,
     audit::{ConnectionDocument, LapDocument, MarkDocument, OPEN, by_sent, by_user},
     documents::{
         BodyDocument, EntryDocument, LetterDocument, META, Meta, NOTIFICATION, RetoldDocument, ScreeningDocument, UserDocument,
@@ -20,8 +21,8 @@ use crate::{config, store::StoreError};
 
 /// The layout of the documents that this build reads and writes.
 const SCHEMA: i64 = 1;
-/// Connections beside those that read: the commit under way, one that was given up, screenings, a look.
-const SPARE_CONNECTIONS: u32 = 4;
+/// Connections beside those that read: the commit under way, one that was given up, screenings, a look, two laps.
+const SPARE_CONNECTIONS: u32 = 4 + LAPS_AT_ONCE as u32;
 /// A claimant that was not seen for so long is forgotten.
 const CLAIMANT_KEPT: Duration = Duration::from_secs(24 * 3600);
 

@@ -111,6 +111,21 @@ fn keep(tx: &Sqlite, lap: &Lap) -> Result<(), StoreError> {
 /// The columns that [`connection_of`] reads.
 const CONNECTION: &str = "id, user, own, opened_at, after_n, ended_at, sent_n, cause";
 
+/// Connections that an entry may have been sent on. The search itself is in an index alone.
+fn candidates_sql(of_one_user: bool) -> String {
+    let (index, whose) = if of_one_user { ("audit_connection_user", "AND user = ?5") } else { ("audit_connection_sent", "") };
+    format!(
+        "SELECT {CONNECTION} FROM audit_connection WHERE id IN (
+             SELECT id FROM audit_connection INDEXED BY {index}
+             WHERE sent_n >= ?1 AND after_n < ?1 AND id > ?2 AND (own = 0 OR user = ?3) {whose} ORDER BY id LIMIT ?4
+         ) ORDER BY id"
+    )
+}
+
+/// The furthest that anything was sent to a user below a number.
+const FURTHEST: &str = "SELECT min(sent_n, ?2) FROM audit_connection INDEXED BY audit_connection_user
+                        WHERE user = ?1 AND after_n < ?2 ORDER BY sent_n DESC LIMIT 1";
+
 fn connection_of(row: &Row<'_>) -> rusqlite::Result<Connection> {
     let end = match row.get::<_, Option<i64>>(5)? {
         None => None,
@@ -157,16 +172,7 @@ impl Reader {
         // One snapshot, for a lap that is written meanwhile is whole or not there.
         let snapshot = self.connection.unchecked_transaction()?;
         let (n, after, limit) = (bound(*n), after.map(|after| after.bytes()).unwrap_or_default(), bound(*limit));
-        let (index, whose) = match user {
-            None => ("audit_connection_sent", ""),
-            Some(_) => ("audit_connection_user", "AND user = ?5"),
-        };
-        let sql = format!(
-            "SELECT {CONNECTION} FROM audit_connection WHERE id IN (
-                 SELECT id FROM audit_connection INDEXED BY {index}
-                 WHERE sent_n >= ?1 AND after_n < ?1 AND id > ?2 AND (own = 0 OR user = ?3) {whose} ORDER BY id LIMIT ?4
-             ) ORDER BY id"
-        );
+        let sql = candidates_sql(user.is_some());
         let mut params: Vec<&dyn ToSql> = vec![&n, &after, owner, &limit];
         params.extend(user.as_ref().map(|user| user as &dyn ToSql));
         let connections = self
@@ -207,11 +213,32 @@ impl Reader {
     }
 
     fn furthest(&self, user: &str, below: u64) -> Result<Option<u64>, StoreError> {
-        let mut furthest = self.connection.prepare_cached(
-            "SELECT min(sent_n, ?2) FROM audit_connection INDEXED BY audit_connection_user
-             WHERE user = ?1 AND after_n < ?2 ORDER BY sent_n DESC LIMIT 1",
-        )?;
+        let mut furthest = self.connection.prepare_cached(FURTHEST)?;
         let furthest: Option<i64> = furthest.query_row(params![user, bound(below)], |row| row.get(0)).optional()?;
         Ok(furthest.and_then(|n| n.try_into().ok()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_are_searched_in_an_index_alone() {
+        let connection = Sqlite::open_in_memory().unwrap();
+        connection.execute_batch(include_str!("schema_audit.sql")).unwrap();
+        let user = "COVERING INDEX audit_connection_user (user=? AND sent_n>?)";
+        for (sql, expected) in [
+            (candidates_sql(false), "COVERING INDEX audit_connection_sent (sent_n>?)"),
+            (candidates_sql(true), user),
+            (FURTHEST.to_owned(), "COVERING INDEX audit_connection_user (user=?)"),
+        ] {
+            let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let count = plan.parameter_count();
+            let steps = plan.query_map(rusqlite::params_from_iter(vec![1; count]), |row| row.get::<_, String>(3)).unwrap();
+            let steps: Vec<String> = steps.map(Result::unwrap).collect();
+            assert!(steps.iter().any(|step| step.ends_with(expected)), "{steps:?}");
+            assert!(!steps.iter().any(|step| step.starts_with("SCAN audit")), "{steps:?}");
+        }
     }
 }

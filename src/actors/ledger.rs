@@ -16,9 +16,9 @@ use crate::{
 const ROWS_AT_ONCE: usize = 500;
 /// How often a relay with readers says that it lives. While nothing is sent it has nothing else to write, and its readers must not be
 /// taken for those of a node that was killed, of whom retention takes what is written.
-const SIGN_EVERY: TimeDelta = TimeDelta::minutes(1);
-/// How long a sign holds.
-const SIGN_HOLDS: TimeDelta = TimeDelta::minutes(10);
+const SIGN_EVERY: TimeDelta = TimeDelta::hours(1);
+/// How long a sign holds: longer than an interval, and than a store is away.
+const SIGN_HOLDS: TimeDelta = TimeDelta::days(1);
 
 /// How far one reader is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -386,18 +386,18 @@ mod tests {
     }
 
     #[test]
-    fn a_relay_with_readers_says_that_it_lives_each_minute_and_one_without_costs_nothing() {
+    fn a_relay_with_readers_says_that_it_lives_each_hour_and_one_without_costs_nothing() {
         let mut ledger = Ledger::new(9);
         let connection =
             Connection { id: ConnectionId::new(), user: "u".into(), own: false, opened_at: at(0), after: 0, end: None };
         let mut account = Account::default();
         let standing = Standing { passed: 0, queued: 0, sent: 0 };
-        for second in 0..200 {
-            let now = at(second * 1000);
-            assert_eq!(ledger.lap(0, now, std::iter::empty()), [], "{second}");
+        for minute in 0..200 {
+            let now = at(minute * 60_000);
+            assert_eq!(ledger.lap(0, now, std::iter::empty()), [], "{minute}");
             let news = ledger.lap(0, now, [(&connection, standing, &mut account)].into_iter());
             let until = news.iter().find_map(|lap| lap.alive_until);
-            assert_eq!(until, (second % 60 == 0).then_some(now + SIGN_HOLDS), "{second}");
+            assert_eq!(until, (minute % 60 == 0).then_some(now + SIGN_HOLDS), "{minute}");
         }
     }
 

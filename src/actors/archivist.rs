@@ -137,6 +137,7 @@ pub struct Archivist {
     config: config::Store,
     waiting: VecDeque<(Write, Reply)>,
     committing: bool,
+    forgetting: bool,
     buried: Buried,
     broadcaster: Line<Broadcaster>,
     courier: Option<Line<Courier>>,
@@ -175,7 +176,19 @@ impl Archivist {
         ctx.set_mailbox_capacity(capacity);
         let Colleagues { broadcaster, courier, screener, metrics, health } = colleagues;
         let (waiting, buried) = (VecDeque::new(), Buried::new(&config));
-        Self { store, config, waiting, committing: false, buried, broadcaster, courier, screener, metrics, health }
+        Self {
+            store,
+            config,
+            waiting,
+            committing: false,
+            forgetting: false,
+            buried,
+            broadcaster,
+            courier,
+            screener,
+            metrics,
+            health,
+        }
     }
 }
 
@@ -373,12 +386,16 @@ impl Archivist {
 
     /// What the audit says of entries that are gone goes too. It is none of a commit's.
     fn forget(&mut self, ctx: &mut Context<Self>) {
-        let Some(before) = self.kept_since() else { return };
+        let Some(before) = self.kept_since().filter(|_| !self.forgetting) else { return };
+        self.forgetting = true;
         let forget = self.store.forget(before, PRUNE_AT_ONCE).into_actor(self);
-        ctx.spawn(forget.map(|outcome, archivist, ctx| match outcome {
-            Ok(PRUNE_AT_ONCE) => archivist.forget(ctx),
-            Ok(_) => {}
-            Err(error) => log::warn!(target: "notifications", "event=audit_not_pruned error={error:?}"),
+        ctx.spawn(forget.map(|outcome, archivist, ctx| {
+            archivist.forgetting = false;
+            match outcome {
+                Ok(PRUNE_AT_ONCE) => archivist.forget(ctx),
+                Ok(_) => {}
+                Err(error) => log::warn!(target: "notifications", "event=audit_not_pruned error={error:?}"),
+            }
         }));
     }
 

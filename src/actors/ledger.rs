@@ -5,6 +5,8 @@
 
 use std::collections::VecDeque;
 
+use chrono::TimeDelta;
+
 use crate::{
     notification::Timestamp,
     store::audit::{Connection, End, Lap, Mark, RelayId},
@@ -12,6 +14,11 @@ use crate::{
 
 /// Rows written at once, so that webhooks never wait long behind them.
 const ROWS_AT_ONCE: usize = 500;
+/// How often a relay with readers says that it lives. While nothing is sent it has nothing else to write, and its readers must not be
+/// taken for those of a node that was killed, of whom retention takes what is written.
+const SIGN_EVERY: TimeDelta = TimeDelta::hours(1);
+/// How long a sign holds: longer than an interval, and than a store is away.
+const SIGN_HOLDS: TimeDelta = TimeDelta::days(1);
 
 /// How far one reader is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +52,8 @@ pub struct Ledger {
     before: u64,
     /// The last one that was written to have been reached.
     reached: u64,
+    /// When it last said that it lives.
+    signed: Option<Timestamp>,
     /// Ended since the last lap.
     ended: Vec<Connection>,
     max_ended: usize,
@@ -53,7 +62,7 @@ pub struct Ledger {
 impl Ledger {
     /// An empty one; at most `max_ended` (`audit.max_ended`) ends wait in it.
     pub fn new(max_ended: usize) -> Self {
-        Self { relay: RelayId::new(), number: 0, before: 0, reached: 0, ended: Vec::new(), max_ended }
+        Self { relay: RelayId::new(), number: 0, before: 0, reached: 0, signed: None, ended: Vec::new(), max_ended }
     }
 
     /// A reader has ended. Where too many ends wait they are dropped, and how many is told: those streams are written as open from then
@@ -77,7 +86,12 @@ impl Ledger {
         readers: impl Iterator<Item = (&'a Connection, Standing, &'a mut Account)>,
     ) -> VecDeque<Lap> {
         self.number += 1;
+        let mut readers = readers.peekable();
         let mut news = Parts { relay: self.relay, number: self.number, at, parts: VecDeque::new() };
+        if readers.peek().is_some() && self.signed.is_none_or(|signed| at - signed >= SIGN_EVERY) {
+            self.signed = Some(at);
+            news.part().alive_until = Some(at + SIGN_HOLDS);
+        }
         self.ended.drain(..).for_each(|ended| news.part().connections.push(ended));
         let mut anybody_in_step = false;
         for (connection, standing, account) in readers {
@@ -121,7 +135,15 @@ impl Parts {
         let is_full = |part: &Lap| part.connections.len() + part.marks.len() >= ROWS_AT_ONCE;
         if self.parts.back().is_none_or(is_full) {
             let Self { relay, number, at, .. } = *self;
-            self.parts.push_back(Lap { relay, number, at, reached: None, connections: Vec::new(), marks: Vec::new() });
+            self.parts.push_back(Lap {
+                relay,
+                number,
+                at,
+                reached: None,
+                alive_until: None,
+                connections: Vec::new(),
+                marks: Vec::new(),
+            });
         }
         let last = self.parts.len() - 1;
         &mut self.parts[last]
@@ -361,6 +383,22 @@ mod tests {
         let back = lap(&mut ledger, 9, 9).unwrap();
         assert_eq!(back.marks, [Mark { connection: connection.id, sent: 9, in_step: true }]);
         assert_eq!(lap(&mut ledger, 9, 9), None);
+    }
+
+    #[test]
+    fn a_relay_with_readers_says_that_it_lives_each_hour_and_one_without_costs_nothing() {
+        let mut ledger = Ledger::new(9);
+        let connection =
+            Connection { id: ConnectionId::new(), user: "u".into(), own: false, opened_at: at(0), after: 0, end: None };
+        let mut account = Account::default();
+        let standing = Standing { passed: 0, queued: 0, sent: 0 };
+        for minute in 0..200 {
+            let now = at(minute * 60_000);
+            assert_eq!(ledger.lap(0, now, std::iter::empty()), [], "{minute}");
+            let news = ledger.lap(0, now, [(&connection, standing, &mut account)].into_iter());
+            let until = news.iter().find_map(|lap| lap.alive_until);
+            assert_eq!(until, (minute % 60 == 0).then_some(now + SIGN_HOLDS), "{minute}");
+        }
     }
 
     #[test]

@@ -105,6 +105,10 @@ impl Handler<Join> for Relay {
     type Result = ();
 
     fn handle(&mut self, Join { id, session, outbox }: Join, _: &mut Self::Context) {
+        // It may have ended before a rebuilt relay was told of it: nothing would take it out again.
+        if !session.connected() {
+            return;
+        }
         session.send(Nudge);
         // One that is told twice, by itself and after a rebuild, keeps its account.
         self.members.entry(id).or_insert_with(|| Member { session, outbox, account: Account::default() });

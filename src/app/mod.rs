@@ -210,7 +210,7 @@ impl App {
             webhooks: ingest,
             readiness: readiness.clone(),
             letters,
-            audit: Audit { store: store.clone() },
+            audit: Audit::new(store.clone()),
             users,
             limits,
             cors,

@@ -1,9 +1,10 @@
 //! `GET /audit` on the admin listener: to whom a notification was sent, what was sent to a user, or whether one was sent to the other.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 use serde::{Deserialize, Serialize};
+use tokio::{sync::Semaphore, time::timeout};
 
 use super::{
     answer::{json, store_refusal},
@@ -21,10 +22,21 @@ use crate::{
 const DEFAULT_LIMIT: usize = 100;
 const MAX_LIMIT: usize = 1000;
 
+/// How long a question waits for the one before it; then it is answered 503.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Where the audit is.
 pub struct Audit {
-    /// Has it.
-    pub store: Arc<dyn Store>,
+    store: Arc<dyn Store>,
+    /// One question at a time: it reads beside replay and history, and must leave them a reader.
+    turn: Semaphore,
+}
+
+impl Audit {
+    /// What this store keeps of it.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store, turn: Semaphore::new(1) }
+    }
 }
 
 #[derive(Deserialize)]
@@ -89,6 +101,8 @@ pub async fn answer(request: HttpRequest, audit: web::Data<Audit>) -> Result<Htt
         (None, Some(user)) => About::User(user.into()),
         (None, None) => return Err(invalid("The query parameter notification_id, user_id, or both must be given.".to_owned())),
     };
+    let busy = || Refusal::busy("busy", "Other questions are before this one.", 1);
+    let _turn = timeout(PATIENCE, audit.turn.acquire()).await.map_err(|_| busy())?.map_err(|_| busy())?;
     let found = search(&*audit.store, &Question { about, from, limit }).await.map_err(|error| store_refusal(&error))?;
     let found = found.ok_or_else(unknown)?;
     let deliveries: Vec<Listed<'_>> = found.deliveries.iter().map(Listed::of).collect();

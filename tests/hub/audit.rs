@@ -216,6 +216,22 @@ fn off_writes_nothing_and_what_was_written_stays() {
 }
 
 #[test]
+fn retention_takes_what_is_about_entries_that_are_gone_and_no_more() {
+    let hub = setup().start();
+    let mut reader = hub.reader(USER);
+    let [first, second] = ["a", "b"].map(|id| tell(&hub, &mut reader, id));
+    wait_until_sent(&hub, USER, &[&second, &first]);
+    drop(reader);
+    let hub = hub.stop().with(|config| config.store.retention = Some(Duration::from_millis(1))).start();
+    wait_for("retention to leave the newest entry only", || (hub.history("")["count"] == 1).then_some(()));
+    assert_eq!(ids(&sent_to(&hub, USER)), [&second]);
+    // Each start looks again, with nothing else to take, and each stop waits for that.
+    let hub = hub.stop().start().stop().start();
+    assert_eq!(ids(&sent_to(&hub, USER)), [&second]);
+    hub.admin(&format!("/audit?notification_id={first}")).assert_error(404);
+}
+
+#[test]
 fn what_cannot_be_asked_is_told_by_its_parameter() {
     let hub = Hub::start();
     for (query, word) in [

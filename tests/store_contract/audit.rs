@@ -32,7 +32,7 @@ fn alone(connection: u32, sent: u64) -> Mark {
 
 /// Second `number` of the story.
 fn lap(relay: RelayId, number: i64, reached: Option<u64>, connections: Vec<Connection>, marks: Vec<Mark>) -> Lap {
-    Lap { relay, number, at: at(number), reached, connections, marks }
+    Lap { relay, number, at: at(number), reached, alive_until: None, connections, marks }
 }
 
 async fn keep(store: &Arc<dyn Store>, laps: impl IntoIterator<Item = Lap>) {
@@ -237,4 +237,59 @@ pub async fn what_is_older_than_retention_is_forgotten_and_who_is_connected_is_n
     // Its end comes all the same where it was forgotten meanwhile.
     keep(&store, [lap(living, 10, None, vec![ended(connection(1, "ana", 0), 10, 3)], vec![])]).await;
     assert_eq!(sent(&store, 3).await, [(id(1), 10), (id(3), 9), (id(5), 9)]);
+}
+
+pub async fn a_relay_that_says_it_lives_keeps_its_connections_while_nothing_is_sent(place: &dyn Place) {
+    let store = place.open().await;
+    let relay = RelayId::new();
+    let signed = |number: i64, until: i64, lap: Lap| Lap { alive_until: Some(at(until)), number, ..lap };
+    keep(
+        &store,
+        [
+            signed(1, 15, lap(relay, 1, None, vec![connection(1, "ana", 0)], vec![])),
+            lap(relay, 2, Some(1), vec![], vec![in_step(1, 0)]),
+            signed(3, 20, lap(relay, 3, None, vec![], vec![])),
+            // A call that was given up, and comes late.
+            signed(1, 15, lap(relay, 1, None, vec![connection(1, "ana", 0)], vec![])),
+        ],
+    )
+    .await;
+    assert_eq!(sent(&store, 1).await, [(id(1), 2)]);
+    assert_eq!(store.forget(at(19), 9).await.unwrap(), 1, "the lap is older");
+    keep(&store, [lap(relay, 30, Some(2), vec![], vec![])]).await;
+    assert_eq!(sent(&store, 2).await, [(id(1), 30)]);
+    assert_eq!(store.forget(at(31), 9).await.unwrap(), 2, "what it says, and what says that it lives");
+    assert_eq!(traces(&store, of(2)).await, []);
+}
+
+pub async fn what_is_about_an_entry_stays_as_long_as_the_entry(place: &dyn Place) {
+    let store = place.open().await;
+    commit(&store, vec![receive(5, vec![event(1)])]).await;
+    let relay = RelayId::new();
+    let before = ended(connection(1, "ana", 0), 4, 0);
+    let behind = ended(connection(2, "ana", 0), 7, 1);
+    keep(
+        &store,
+        [
+            lap(relay, 4, None, vec![before, connection(3, "ana", 0)], vec![in_step(3, 0)]),
+            lap(relay, 6, Some(1), vec![], vec![]),
+            lap(relay, 7, None, vec![behind], vec![]),
+        ],
+    )
+    .await;
+    assert_eq!(store.forget(at(99), 9).await.unwrap(), 1, "of before the only entry");
+    assert_eq!(sent(&store, 1).await, [(id(2), 7), (id(3), 6)]);
+}
+
+pub async fn no_more_rows_are_forgotten_at_once_than_asked_for(place: &dyn Place) {
+    let store = place.open().await;
+    let marks = (0..25).map(|sent| alone(1, sent)).collect();
+    keep(&store, [lap(RelayId::new(), 1, None, vec![ended(connection(1, "ana", 0), 1, 25)], marks)]).await;
+    let mut rounds = 0;
+    while store.forget(at(2), 10).await.unwrap() == 10 {
+        rounds += 1;
+        assert_eq!(traces(&store, of(25)).await.len(), 1, "it goes with its last mark");
+    }
+    assert_eq!(rounds, 2);
+    assert_eq!(traces(&store, of(25)).await, []);
 }

@@ -98,7 +98,10 @@ macro_rules! every_clause {
                 candidates_are_those_who_see_the_entry_page_by_page
                 entries_are_found_by_their_notification_and_from_the_newest
                 what_was_sent_is_found_by_notification_by_user_and_by_both
-                what_is_older_than_retention_is_forgotten_and_who_is_connected_is_not;
+                what_is_older_than_retention_is_forgotten_and_who_is_connected_is_not
+                a_relay_that_says_it_lives_keeps_its_connections_while_nothing_is_sent
+                what_is_about_an_entry_stays_as_long_as_the_entry
+                no_more_rows_are_forgotten_at_once_than_asked_for;
             users:
                 users_are_known_once_until_they_are_removed
                 the_version_of_users_is_another_one_after_each_change;

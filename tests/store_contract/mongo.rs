@@ -8,10 +8,14 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::BoxFuture;
+use futures_util::{TryStreamExt, future::BoxFuture};
 use lookout::{
     config::{Cluster, Config, Secret, Store as StoreConfig},
-    store::{Claimant, Commit, NewNotification, Receive, Store, StoreError, Write, Written, mongo::MongoStore},
+    store::{
+        Claimant, Commit, NewNotification, Receive, Store, StoreError, Write, Written,
+        audit::{About, Connection, ConnectionId, End, Lap, Mark, Question, RelayId, search},
+        mongo::MongoStore,
+    },
 };
 use mongodb::bson::{Document, doc};
 
@@ -256,4 +260,61 @@ async fn what_no_document_can_hold_is_refused_alone() {
     let done = commit(&store, vec![receive(1, vec![event(2)]), large, receive(1, vec![event(3)])]).await;
     assert!(matches!(&done.written[1], Written::Refused(reason) if reason.contains("16777216 bytes")), "{:?}", done.written[1]);
     assert_eq!(ids(&done.entries), [id(2), id(3)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn laps_that_hang_take_no_connection_from_commits() {
+    let place = Database { server: Arc::new(Mutex::new(Mongod::start())), ..Database::new() };
+    let config = StoreConfig { timeout: Duration::from_millis(500), ..place.config() };
+    let store: Arc<dyn Store> = MongoStore::open(&config, &place.cluster).await.unwrap();
+    let hang = doc! {
+        "blockConnection": true, "blockTimeMS": 20_000, "namespace": format!("{}.audit_mark", place.name),
+    };
+    place.server().fail_commands(&["insert"], hang);
+    let relay = RelayId::new();
+    for number in 0..12 {
+        let mark = Mark { connection: ConnectionId::new(), sent: 1, in_step: true };
+        let lap = Lap { relay, number, at: at(1), reached: None, alive_until: None, connections: vec![], marks: vec![mark] };
+        assert!(store.keep(Arc::new(lap)).await.is_err(), "{number}");
+    }
+    for number in 1..=5 {
+        commit(&store, vec![receive(1, vec![event(number)])]).await;
+    }
+    assert_eq!(store.read_log(0, 9).await.unwrap().len(), 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_question_to_the_audit_looks_at_more_than_it_finds() {
+    let place = Database::new();
+    let store = place.node().await;
+    commit(&store, (1..=5).map(|number| receive(0, vec![event(number)])).collect()).await;
+    let others = (0..300).map(|number| (format!("user{number}"), 5));
+    let connections = others.chain([("ana".to_owned(), 4)]).map(|(user, after)| Connection {
+        id: ConnectionId::new(),
+        user: user.into(),
+        own: false,
+        opened_at: at(1),
+        after,
+        end: Some(End { at: at(2), sent: after + 1, cause: "client_closed".into() }),
+    });
+    let connections = connections.collect();
+    let lap =
+        Lap { relay: RelayId::new(), number: 1, at: at(1), reached: Some(5), alive_until: None, connections, marks: vec![] };
+    store.keep(Arc::new(lap)).await.unwrap();
+    let uri = place.config().uri.expose().to_owned();
+    let database = mongodb::Client::with_uri_str(uri).await.unwrap().database(&place.name);
+    database.run_command(doc! { "profile": 2, "filter": { "ns": { "$regex": "audit_" } } }).await.unwrap();
+    for about in [About::User("ana".into()), About::Notification(id(5), None), About::Notification(id(5), Some("ana".into()))] {
+        let found = search(&*store, &Question { about, from: None, limit: 10 }).await.unwrap().unwrap();
+        assert_eq!(found.deliveries.len(), 1);
+    }
+    store.forget(at(1), 10).await.unwrap();
+    database.run_command(doc! { "profile": 0 }).await.unwrap();
+    let asked = database.collection::<Document>("system.profile").find(doc! {}).await.unwrap();
+    let asked: Vec<Document> = asked.try_collect().await.unwrap();
+    assert!(asked.len() >= 6, "{asked:?}");
+    for question in asked {
+        let looked_at = question.get_i32("docsExamined").unwrap_or(0);
+        assert!(looked_at <= 5 && !question.get_str("planSummary").unwrap_or_default().contains("COLLSCAN"), "{question}");
+    }
 }

@@ -73,6 +73,8 @@ pub struct Lap {
     pub at: Timestamp,
     /// All up to here had been sent to everybody in step; none where that is no news.
     pub reached: Option<u64>,
+    /// The relay lives until then at least, even where it writes nothing more; none where that is no news.
+    pub alive_until: Option<Timestamp>,
     /// Streams that have opened or ended.
     pub connections: Vec<Connection>,
     /// Who fell out of step or came back, or has come on alone.
@@ -149,10 +151,10 @@ pub trait Trail: Send + Sync + 'static {
     /// Keeps a lap. One that was kept before, perhaps in part, is whole behind it. A relay waits for one before it has the next kept.
     fn keep(&self, lap: Arc<Lap>) -> BoxFuture<'static, Result<(), StoreError>>;
 
-    /// Forgets laps, and connections that ended, of before this time; at most `limit` of each. How many of those of which there were more
-    /// comes back: `limit` means that there may be more.
+    /// Forgets laps, and connections that ended, of before this time and of before the oldest entry that there still is; at most `limit`
+    /// laps and `limit` other rows. The larger of both counts comes back: `limit` means that there may be more.
     ///
-    /// A connection without an end goes when its relay has written no lap since.
+    /// A connection without an end goes when its relay has written no lap since and is not known to live.
     fn forget(&self, before: Timestamp, limit: usize) -> BoxFuture<'static, Result<usize, StoreError>>;
 
     /// Entries of the log.

@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use super::{
     EmbeddedStore,
     error::closed,
+    forget::forget,
     reader::Reader,
     rows::{bound, id_of, kind_of, lossy, position_of, time_of, unsigned},
     writer::{Request, in_transaction},
@@ -98,33 +99,32 @@ fn keep(tx: &Sqlite, lap: &Lap) -> Result<(), StoreError> {
             at
         ])?;
     }
-    Ok(())
-}
-
-fn forget(tx: &Sqlite, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
-    let (before, limit) = (before.timestamp_millis(), bound(limit));
-    let laps = tx
-        .prepare_cached(
-            "DELETE FROM audit_lap WHERE (relay, n) IN (SELECT relay, n FROM audit_lap WHERE at < ?1 ORDER BY at LIMIT ?2)",
+    if let Some(until) = lap.alive_until {
+        tx.prepare_cached(
+            "INSERT INTO audit_lap (relay, n, at) VALUES (?1, 0, ?2) ON CONFLICT (relay, n) DO UPDATE SET at = max(at, ?2)",
         )?
-        .execute([before, limit])?;
-    let ended = "SELECT id FROM audit_connection WHERE ended_at < ?1 LIMIT ?2";
-    let lost = "SELECT id FROM audit_connection c WHERE ended_at IS NULL AND opened_at < ?1
-                AND NOT EXISTS (SELECT 1 FROM audit_lap l WHERE l.relay = c.relay) LIMIT ?2";
-    let mut most = laps;
-    for gone in [ended, lost] {
-        let gone = tx.prepare_cached(gone)?.query_map([before, limit], |row| id_of(row, 0))?.collect::<Result<Vec<_>, _>>()?;
-        for id in &gone {
-            tx.prepare_cached("DELETE FROM audit_mark WHERE connection = ?1")?.execute([id.bytes()])?;
-            tx.prepare_cached("DELETE FROM audit_connection WHERE id = ?1")?.execute([id.bytes()])?;
-        }
-        most = most.max(gone.len());
+        .execute(params![relay, until.timestamp_millis()])?;
     }
-    Ok(most)
+    Ok(())
 }
 
 /// The columns that [`connection_of`] reads.
 const CONNECTION: &str = "id, user, own, opened_at, after_n, ended_at, sent_n, cause";
+
+/// Connections that an entry may have been sent on. The search itself is in an index alone.
+fn candidates_sql(of_one_user: bool) -> String {
+    let (index, whose) = if of_one_user { ("audit_connection_user", "AND user = ?5") } else { ("audit_connection_sent", "") };
+    format!(
+        "SELECT {CONNECTION} FROM audit_connection WHERE id IN (
+             SELECT id FROM audit_connection INDEXED BY {index}
+             WHERE sent_n >= ?1 AND after_n < ?1 AND id > ?2 AND (own = 0 OR user = ?3) {whose} ORDER BY id LIMIT ?4
+         ) ORDER BY id"
+    )
+}
+
+/// The furthest that anything was sent to a user below a number.
+const FURTHEST: &str = "SELECT min(sent_n, ?2) FROM audit_connection INDEXED BY audit_connection_user
+                        WHERE user = ?1 AND after_n < ?2 ORDER BY sent_n DESC LIMIT 1";
 
 fn connection_of(row: &Row<'_>) -> rusqlite::Result<Connection> {
     let end = match row.get::<_, Option<i64>>(5)? {
@@ -172,14 +172,7 @@ impl Reader {
         // One snapshot, for a lap that is written meanwhile is whole or not there.
         let snapshot = self.connection.unchecked_transaction()?;
         let (n, after, limit) = (bound(*n), after.map(|after| after.bytes()).unwrap_or_default(), bound(*limit));
-        let (index, whose) = match user {
-            None => ("audit_connection_sent", ""),
-            Some(_) => ("audit_connection_user", "AND user = ?5"),
-        };
-        let sql = format!(
-            "SELECT {CONNECTION} FROM audit_connection INDEXED BY {index}
-             WHERE sent_n >= ?1 AND after_n < ?1 AND id > ?2 AND (own = 0 OR user = ?3) {whose} ORDER BY id LIMIT ?4"
-        );
+        let sql = candidates_sql(user.is_some());
         let mut params: Vec<&dyn ToSql> = vec![&n, &after, owner, &limit];
         params.extend(user.as_ref().map(|user| user as &dyn ToSql));
         let connections = self
@@ -220,10 +213,32 @@ impl Reader {
     }
 
     fn furthest(&self, user: &str, below: u64) -> Result<Option<u64>, StoreError> {
-        let mut furthest = self.connection.prepare_cached(
-            "SELECT max(min(sent_n, ?2)) FROM audit_connection INDEXED BY audit_connection_user WHERE user = ?1 AND after_n < ?2",
-        )?;
-        let furthest: Option<i64> = furthest.query_row(params![user, bound(below)], |row| row.get(0))?;
+        let mut furthest = self.connection.prepare_cached(FURTHEST)?;
+        let furthest: Option<i64> = furthest.query_row(params![user, bound(below)], |row| row.get(0)).optional()?;
         Ok(furthest.and_then(|n| n.try_into().ok()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_are_searched_in_an_index_alone() {
+        let connection = Sqlite::open_in_memory().unwrap();
+        connection.execute_batch(include_str!("schema_audit.sql")).unwrap();
+        let user = "COVERING INDEX audit_connection_user (user=? AND sent_n>?)";
+        for (sql, expected) in [
+            (candidates_sql(false), "COVERING INDEX audit_connection_sent (sent_n>?)"),
+            (candidates_sql(true), user),
+            (FURTHEST.to_owned(), "COVERING INDEX audit_connection_user (user=?)"),
+        ] {
+            let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let count = plan.parameter_count();
+            let steps = plan.query_map(rusqlite::params_from_iter(vec![1; count]), |row| row.get::<_, String>(3)).unwrap();
+            let steps: Vec<String> = steps.map(Result::unwrap).collect();
+            assert!(steps.iter().any(|step| step.ends_with(expected)), "{steps:?}");
+            assert!(!steps.iter().any(|step| step.starts_with("SCAN audit")), "{steps:?}");
+        }
     }
 }

@@ -8,6 +8,7 @@ mod body;
 mod dead_letters;
 mod error;
 mod export;
+mod forget;
 mod import;
 mod lock;
 mod pool;

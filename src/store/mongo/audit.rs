@@ -91,12 +91,6 @@ impl TraceDocument {
     }
 }
 
-#[derive(Debug, Deserialize)]
-struct Named {
-    #[serde(rename = "_id")]
-    id: ObjectId,
-}
-
 /// An entry without its payload.
 #[derive(Debug, Deserialize)]
 struct SendableDocument {
@@ -120,11 +114,11 @@ impl SendableDocument {
 
 impl Trail for MongoStore {
     fn keep(&self, lap: Arc<Lap>) -> BoxFuture<'static, Result<(), StoreError>> {
-        self.call(|collections| async move { collections.keep(&lap).await })
+        self.write(move |collections| async move { collections.keep(&lap).await })
     }
 
     fn forget(&self, before: Timestamp, limit: usize) -> BoxFuture<'static, Result<usize, StoreError>> {
-        self.call(move |collections| async move { collections.forget(before, limit).await })
+        self.write(move |collections| async move { collections.forget(before, limit).await })
     }
 
     fn sendables(&self, which: Sendables) -> BoxFuture<'static, Result<Vec<Sendable>, StoreError>> {
@@ -160,6 +154,11 @@ impl Collections {
         }
         if let Some(reached) = lap.reached {
             unless_there(self.audit_lap.insert_one(LapDocument { relay, n: bound(reached), at }).await)?;
+        }
+        if let Some(until) = lap.alive_until {
+            // The number 0 has no entry.
+            let sign = self.audit_lap.update_one(doc! { "relay": relay, "n": 0_i64 }, doc! { "$max": { "at": date(until) } });
+            unless_there(sign.upsert(true).await)?;
         }
         Ok(())
     }
@@ -199,38 +198,6 @@ impl Collections {
         }
     }
 
-    async fn forget(&self, before: Timestamp, limit: usize) -> Result<usize, StoreError> {
-        let (before, limit) = (date(before), bound(limit));
-        let laps = self.audit_lap.clone_with_type::<Named>();
-        let old = laps.find(doc! { "at": { "$lt": before } }).projection(doc! { "_id": 1 }).limit(limit).await?;
-        let laps: Vec<ObjectId> = old.map_ok(|lap| lap.id).try_collect().await?;
-        let mut most = laps.len();
-        if most > 0 {
-            self.audit_lap.delete_many(doc! { "_id": { "$in": laps } }).await?;
-        }
-        let ended = vec![doc! { "$match": { "ended_at": { "$lt": before } } }, doc! { "$limit": limit }];
-        let lost = vec![
-            doc! { "$match": { "sent": OPEN, "opened_at": { "$lt": before } } },
-            doc! { "$lookup": {
-                "from": self.audit_lap.name(), "localField": "relay", "foreignField": "relay", "as": "laps",
-                "pipeline": [{ "$limit": 1 }],
-            } },
-            doc! { "$match": { "laps": [] } },
-            doc! { "$limit": limit },
-        ];
-        for mut gone in [ended, lost] {
-            gone.push(doc! { "$project": { "_id": 1 } });
-            let gone = self.audit_connection.aggregate(gone).with_type::<Named>().await?;
-            let gone: Vec<ObjectId> = gone.map_ok(|connection| connection.id).try_collect().await?;
-            if !gone.is_empty() {
-                most = most.max(gone.len());
-                self.audit_mark.delete_many(doc! { "connection": { "$in": &gone } }).await?;
-                self.audit_connection.delete_many(doc! { "_id": { "$in": gone } }).await?;
-            }
-        }
-        Ok(most)
-    }
-
     async fn sendables(&self, epoch: Epoch, which: Sendables) -> Result<Vec<Sendable>, StoreError> {
         let log = self.log.clone_with_type::<SendableDocument>();
         let mut options = only(&["kind", "tag", "at", "notification", "owner"]);
@@ -256,10 +223,10 @@ impl Collections {
             candidates.insert("_id", doc! { "$gt": after });
         }
         candidates.insert("$or", vec![doc! { "own": false }, doc! { "own": true, "user": owner.as_deref() }]);
-        let mut index = doc! { "sent": 1 };
+        let mut index = by_sent();
         if let Some(user) = &user {
             candidates.insert("user", &**user);
-            index = doc! { "user": 1, "sent": 1 };
+            index = by_user();
         }
         let mark = |side: &str, order: i32, name: &str| {
             doc! { "$lookup": {
@@ -292,9 +259,20 @@ impl Collections {
     async fn furthest(&self, user: &str, below: u64) -> Result<Option<u64>, StoreError> {
         let below = bound(below);
         let newest = self.audit_connection.find_one(doc! { "user": user, "after": { "$lt": below } });
-        let newest = newest.sort(doc! { "sent": -1 }).hint(Hint::Keys(doc! { "user": 1, "sent": 1 })).await?;
+        let newest = newest.sort(doc! { "sent": -1 }).hint(Hint::Keys(by_user())).await?;
         Ok(newest.map(|connection| connection.sent.min(below) as u64))
     }
+}
+
+/// The index of a search among everybody's connections. Like [`by_user`] it holds all that is asked, so that no document is read but
+/// those that are found.
+pub(super) fn by_sent() -> Document {
+    doc! { "sent": 1, "after": 1, "own": 1, "user": 1, "_id": 1 }
+}
+
+/// The index of a search among one user's connections.
+pub(super) fn by_user() -> Document {
+    doc! { "user": 1, "sent": 1, "after": 1, "own": 1, "_id": 1 }
 }
 
 /// What was to be inserted and is there was kept before.

@@ -10,7 +10,8 @@ use mongodb::{
 };
 
 use super::{
-    audit::{ConnectionDocument, LapDocument, MarkDocument, OPEN},
+    LAPS_AT_ONCE,
+    audit::{ConnectionDocument, LapDocument, MarkDocument, OPEN, by_sent, by_user},
     documents::{
         BodyDocument, EntryDocument, LetterDocument, META, Meta, NOTIFICATION, RetoldDocument, ScreeningDocument, UserDocument,
     },
@@ -20,8 +21,8 @@ use crate::{config, store::StoreError};
 
 /// The layout of the documents that this build reads and writes.
 const SCHEMA: i64 = 1;
-/// Connections beside those that read: the commit under way, one that was given up, screenings, a look.
-const SPARE_CONNECTIONS: u32 = 4;
+/// Connections beside those that read: the commit under way, one that was given up, screenings, a look, two laps.
+const SPARE_CONNECTIONS: u32 = 4 + LAPS_AT_ONCE as u32;
 /// A claimant that was not seen for so long is forgotten.
 const CLAIMANT_KEPT: Duration = Duration::from_secs(24 * 3600);
 
@@ -122,10 +123,10 @@ impl Collections {
         let open = IndexOptions::builder().partial_filter_expression(doc! { "sent": OPEN }).build();
         self.audit_connection
             .create_indexes([
-                plain(doc! { "sent": 1 }),
-                plain(doc! { "user": 1, "sent": 1 }),
+                plain(by_sent()),
+                plain(by_user()),
                 with(doc! { "ended_at": 1 }, ended),
-                with(doc! { "opened_at": 1 }, open),
+                with(doc! { "opened_at": 1, "relay": 1 }, open),
             ])
             .await?;
         self.audit_mark.create_index(unique(doc! { "connection": 1, "n": 1, "relay": 1, "lap": 1 })).await?;

@@ -11,6 +11,7 @@ mod documents;
 mod draft;
 mod error;
 mod export;
+mod forget;
 mod import;
 mod prune;
 mod read;
@@ -48,11 +49,15 @@ use crate::{
     notification::{NotificationId, entry::Entry},
 };
 
+/// Laps of the audit, or removals of old ones, at once. Those that hang must leave connections to commits.
+pub(super) const LAPS_AT_ONCE: usize = 2;
+
 /// The store in a database. Every call of the driver runs in a task of its own threads, where nobody drops it half way.
 pub struct MongoStore {
     collections: Collections,
     writes: mpsc::UnboundedSender<Request>,
     reads: Arc<Semaphore>,
+    laps: Arc<Semaphore>,
     span: SharedSpan,
     claimant: Mutex<Option<Claimant>>,
     timeout: Duration,
@@ -82,6 +87,7 @@ impl MongoStore {
             collections,
             writes,
             reads: Arc::new(Semaphore::new(config.read_connections)),
+            laps: Arc::new(Semaphore::new(LAPS_AT_ONCE)),
             span,
             claimant: Mutex::default(),
             timeout: config.timeout,
@@ -105,6 +111,22 @@ impl MongoStore {
                 Ok(Err(_)) => Err(StoreError::Unavailable("a read was not answered".into())),
                 Err(_) => Err(StoreError::Unavailable(format!("MongoDB has not answered within {timeout:?}"))),
             }
+        })
+    }
+
+    /// The same for what the audit writes, of which [`LAPS_AT_ONCE`] run at once. Who has waited for a turn as long as a call may take is not
+    /// there any more when it comes: calls that hang leave no queue behind them.
+    fn write<T, F>(&self, write: impl FnOnce(Collections) -> F + Send + 'static) -> BoxFuture<'static, Result<T, StoreError>>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        let (laps, timeout) = (self.laps.clone(), self.timeout);
+        self.call(move |collections| async move {
+            let turn = tokio::time::timeout(timeout, laps.acquire_owned()).await;
+            let _permit =
+                turn.map_err(|_| StoreError::Unavailable("MongoDB is at earlier laps still".into()))?.map_err(|_| closed())?;
+            write(collections).await
         })
     }
 

@@ -56,13 +56,14 @@ pub async fn feed(mut pulse: Pulse, interval: Duration, eat: impl Fn()) {
     let interval = interval.max(LOOK);
     let mut is_alive = true;
     loop {
+        // At first, too: the supervisor of a hub that has just started has not looked yet.
+        sleep(interval).await;
         let was_alive = std::mem::replace(&mut is_alive, pulse.beats(interval).await);
         if is_alive {
             eat();
         } else if was_alive {
             log::error!(target: "notifications", "event=watchdog_not_fed the hub does not answer");
         }
-        sleep(interval).await;
     }
 }
 

@@ -102,6 +102,7 @@ fn a_watchdog_is_fed_in_time_again_and_again() {
         assert!(last.elapsed() < Duration::from_millis(900), "{:?}", last.elapsed());
         last = Instant::now();
     }
+    assert!(!server.log().contains("watchdog_not_fed"), "a server that has just started is not taken for one that hangs");
     server.kill9();
 }
 

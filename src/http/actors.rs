@@ -29,6 +29,9 @@ struct Page {
     window_s: f64,
     /// How many seconds of `recent.peaks` there were, since the start: whoever asks twice knows which of them are new.
     looks: u64,
+    /// As `/readyz` tells them: none, and it is ready.
+    reasons: Vec<&'static str>,
+    warnings: Vec<&'static str>,
     connections: i64,
     /// Live entries, each time for one reader, since the start.
     delivered: u64,
@@ -105,11 +108,14 @@ pub fn snapshot(readiness: &Readiness) -> String {
 fn everything(readiness: &Readiness) -> Page {
     let actors = readiness.actors.iter().map(|kind| state(kind, &readiness.metrics)).collect();
     let streams = &readiness.metrics.streams;
+    let (reasons, warnings) = readiness.judge();
     let broadcasts = streams.broadcast_duration.snapshot();
     Page {
         uptime_s: readiness.started.elapsed().as_secs_f64(),
         looks: readiness.actors.first().map_or(0, |kind| kind.window.looks()),
         window_s: (EVERY * LOOKS as u32).as_secs_f64(),
+        reasons,
+        warnings,
         connections: streams.connections.get(),
         delivered: streams.deliveries.delivered.get(),
         broadcasts: Broadcasts { count: broadcasts.count(), seconds: broadcasts.total().as_secs_f64() },

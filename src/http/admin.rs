@@ -42,6 +42,22 @@ pub struct Readiness {
     pub actors: Vec<ActorKind>,
 }
 
+impl Readiness {
+    /// Why the node cannot do its work, and what it can do without.
+    pub fn judge(&self) -> (Vec<&'static str>, Vec<&'static str>) {
+        let mut reasons = Vec::new();
+        if self.stopping.load(Ordering::Relaxed) {
+            reasons.push("stopping");
+        }
+        if !self.store.load(Ordering::Relaxed) {
+            reasons.push("store_failing");
+        }
+        reasons.extend(self.canary.as_ref().and_then(|canary| canary.stuck()).map(Stage::reason));
+        let bus_lost = self.has_bus && self.metrics.bus.bus_connected.get() == 0;
+        (reasons, if bus_lost { vec!["bus_lost"] } else { Vec::new() })
+    }
+}
+
 #[derive(Serialize)]
 struct Health {
     status: &'static str,
@@ -59,16 +75,7 @@ pub async fn healthz() -> HttpResponse {
 /// Ready: webhooks are kept, streams are opened, and a canary comes through all of the flow. 503 with the reasons where they are not. A warning is none: without the bus
 /// entries of other nodes come later, and nothing else.
 pub async fn readyz(readiness: web::Data<Readiness>) -> HttpResponse {
-    let mut reasons = Vec::new();
-    if readiness.stopping.load(Ordering::Relaxed) {
-        reasons.push("stopping");
-    }
-    if !readiness.store.load(Ordering::Relaxed) {
-        reasons.push("store_failing");
-    }
-    reasons.extend(readiness.canary.as_ref().and_then(|canary| canary.stuck()).map(Stage::reason));
-    let bus_lost = readiness.has_bus && readiness.metrics.bus.bus_connected.get() == 0;
-    let warnings = if bus_lost { vec!["bus_lost"] } else { Vec::new() };
+    let (reasons, warnings) = readiness.judge();
     if reasons.is_empty() {
         json(StatusCode::OK, &Health { status: "ready", reasons, warnings })
     } else {
@@ -76,7 +83,7 @@ pub async fn readyz(readiness: web::Data<Readiness>) -> HttpResponse {
     }
 }
 
-/// Everything that is counted: OpenMetrics text, or the older form for who asks for text and not for it.
+/// Everything that is counted: OpenMetrics for who asks for it, and the older text form, which every tool reads, for everybody else.
 pub async fn metrics(request: HttpRequest, readiness: web::Data<Readiness>) -> HttpResponse {
     let (places, free) = &readiness.webhooks;
     let in_flight = places.saturating_sub(free.available_permits());
@@ -84,12 +91,10 @@ pub async fn metrics(request: HttpRequest, readiness: web::Data<Readiness>) -> H
     readiness.metrics.actors.canary_age_seconds.set(canary_age);
     readiness.metrics.webhooks.webhooks_in_flight.set(i64::try_from(in_flight).unwrap_or(i64::MAX));
     let accepted = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-    if accepted.contains("text/plain") && !accepted.contains("application/openmetrics-text") {
+    if accepted.contains("application/openmetrics-text") {
         return HttpResponse::Ok()
-            .content_type("text/plain; version=0.0.4; charset=utf-8")
-            .body(readiness.metrics.to_prometheus());
+            .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
+            .body(readiness.metrics.to_openmetrics());
     }
-    HttpResponse::Ok()
-        .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
-        .body(readiness.metrics.to_openmetrics())
+    HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(readiness.metrics.to_prometheus())
 }

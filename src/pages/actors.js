@@ -39,7 +39,7 @@ function receive(snapshot) {
   showState("live", `up ${age(snapshot.uptime_s)}`);
   showNode(snapshot, last);
   snapshot.actors.forEach((actor) => showActor(actor, fresh));
-  showSummary(snapshot.actors);
+  showSummary(snapshot);
   seen.last = snapshot;
 }
 
@@ -80,20 +80,27 @@ function remember(name, value) {
   drawLine(byId(`${name}-chart`), seen[name]);
 }
 
-/** Who must be seen to, by name. */
-function showSummary(actors) {
+/** What must be seen to: a node that is not ready before all else, then actors by name. */
+function showSummary({ reasons, warnings, actors }) {
   const urgent = actors.filter((actor) => URGENT.includes(actor.recommendation.verdict) || (actor.living === 0 && actor.actor !== "session"));
-  const worst = urgent.some((actor) => actor.recommendation.verdict !== "slow") ? "critical" : "warning";
-  byId("summary").dataset.tone = urgent.length ? worst : "ok";
-  setText("summary-word", urgent.length ? `Look at ${urgent.length} of ${actors.length} actors` : "Every mailbox holds what comes.");
-  byId("summary-list").replaceChildren(...urgent.map((actor) => {
-    const item = document.createElement("li");
-    const link = element("a", "", item);
+  const critical = reasons.length || urgent.some((actor) => actor.recommendation.verdict !== "slow");
+  byId("summary").dataset.tone = critical ? "critical" : urgent.length || warnings.length ? "warning" : "ok";
+  const told = [];
+  if (reasons.length) told.push("This node is not ready.");
+  if (urgent.length) told.push(`Look at ${urgent.length} of ${actors.length} actors`);
+  setText("summary-word", told.join(" ") || "Every mailbox holds what comes.");
+  byId("summary-list").replaceChildren(...[...reasons, ...warnings].map((word) => item(word)), ...urgent.map((actor) => {
+    const link = document.createElement("a");
     link.href = `#actor-${actor.actor}`;
     link.textContent = actor.actor;
-    item.append(actor.living === 0 && actor.actor !== "session" ? ": none is alive" : `: ${actor.recommendation.text}`);
-    return item;
+    return item(link, actor.living === 0 && actor.actor !== "session" ? ": none is alive" : `: ${actor.recommendation.text}`);
   }));
+}
+
+function item(...content) {
+  const made = document.createElement("li");
+  made.append(...content);
+  return made;
 }
 
 setInterval(() => {

@@ -120,6 +120,30 @@ async fn an_overloaded_actor_is_named_with_its_recommendation() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_not_ready_says_so_first_however_well_its_mailboxes_are() {
+    let server = Server::start().await;
+    browse(Kind::Laptop, async |page| {
+        look(page, &server).await;
+        let shown =
+            "(receive({ ...seen.last, ...arguments[0] }), byId('summary').dataset.tone + ': ' + byId('summary').innerText)";
+        let told = async |change: Value| {
+            let told = page.run(&format!("return {shown};"), change).await;
+            told.as_str().unwrap().split_whitespace().collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(
+            told(json!({"reasons": ["store_failing", "store_stuck"], "warnings": []})).await,
+            "critical: This node is not ready. store_failing store_stuck"
+        );
+        assert_eq!(
+            told(json!({"reasons": [], "warnings": ["bus_lost"]})).await,
+            "warning: Every mailbox holds what comes. bus_lost"
+        );
+        assert_eq!(told(json!({"reasons": [], "warnings": []})).await, "ok: Every mailbox holds what comes.");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_phone_scrolls_the_actors_down_only() {
     let server = Server::start_with(&[("LOOKOUT__MAILBOX__WEBHOOK_HANDLER", "1")]).await;
     browse(Kind::Phone, async |page| {

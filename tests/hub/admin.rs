@@ -27,7 +27,7 @@ fn the_actors_can_be_looked_at() {
 #[test]
 fn what_an_operator_watches_is_counted_from_the_start() {
     let hub = Hub::start();
-    let text = hub.admin("/metrics").text();
+    let text = hub.ask_admin("GET", "/metrics", &[("Accept", "application/openmetrics-text")]).text();
     let names = [
         "connections",
         "connections_opened_total",

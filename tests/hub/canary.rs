@@ -10,6 +10,7 @@ use lookout::{
     },
     notification::position::Position,
 };
+use serde_json::json;
 use tokio::sync::oneshot;
 
 use crate::support::{Hold, Hub, Server, Setup, USER, event, hold, wait_for};
@@ -50,6 +51,7 @@ where
         let named = wait_for("a reason", || Some(reasons(&hub)).filter(|reasons| !reasons.is_empty()));
         assert!(since.elapsed() < 2 * INTERVAL + LATE, "{:?}", since.elapsed());
         assert_eq!(named, [reason]);
+        assert_eq!(hub.admin("/actors").json()["reasons"], json!([reason]), "the page of the actors says the same");
         assert_eq!(hub.admin("/healthz").status(), 200, "it lives");
         assert!(hub.metric("lookout_canary_age_seconds") >= 2.0 * INTERVAL.as_secs_f64());
         drop(held);

@@ -172,7 +172,7 @@ fn both_text_forms_are_served_to_who_asks_for_them() {
         (answer.head.header("content-type").unwrap().to_owned(), answer.text().ends_with("# EOF\n"))
     };
     let prometheus = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
-    for (accept, open) in [("*/*", true), (prometheus, true), ("text/plain", false), ("text/plain;version=0.0.4", false)] {
+    for (accept, open) in [("*/*", false), (prometheus, true), ("text/plain", false), ("text/plain;version=0.0.4", false)] {
         let (content_type, is_whole) = kind(accept);
         assert_eq!((content_type.starts_with("application/openmetrics-text"), is_whole), (open, open), "{accept}");
     }

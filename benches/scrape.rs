@@ -70,7 +70,9 @@ fn scrape(admin: SocketAddr, over: &AtomicBool) -> Vec<Duration> {
     while !over.load(Ordering::Relaxed) {
         let start = Instant::now();
         let mut socket = TcpStream::connect(admin).expect("a connection");
-        socket.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").expect("a request");
+        let accept = "Accept: application/openmetrics-text";
+        let request = format!("GET /metrics HTTP/1.1\r\nHost: localhost\r\n{accept}\r\nConnection: close\r\n\r\n");
+        socket.write_all(request.as_bytes()).expect("a request");
         let mut answer = String::new();
         socket.read_to_string(&mut answer).expect("an answer");
         assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("\n# EOF"), "{answer}");

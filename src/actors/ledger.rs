@@ -77,7 +77,7 @@ impl Ledger {
         dropped
     }
 
-    /// What is news since the last lap, in parts of [`ROWS_AT_ONCE`], to be kept one after the other; nothing where nothing is. `newest` is
+    /// What is news since the last lap, in parts of so many rows, to be kept one after the other; nothing where nothing is. `newest` is
     /// the newest entry that was offered to the readers.
     pub fn lap<'a>(
         &mut self,
